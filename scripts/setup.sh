@@ -1,0 +1,36 @@
+#!/bin/sh
+# Make the virtual environment with pinned dependencies. Safe to run again.
+set -eu
+venv=$1
+
+python=
+for candidate in python3.12 python3.11 python3; do
+    if command -v "$candidate" >/dev/null 2>&1 &&
+        "$candidate" -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 12)))'; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    echo "aliad needs Python 3.11 or 3.12; none was found on PATH." >&2
+    echo "plyvel (LevelDB) has no packages for other versions." >&2
+    echo "Try: apt-get install python3 python3-venv" >&2
+    exit 1
+fi
+
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        apt-get install -y -q python3-venv
+    else
+        echo "$python cannot make virtual environments." >&2
+        echo "The Debian package python3-venv is missing and this user may not install it." >&2
+        echo "Try: sudo apt-get install python3-venv" >&2
+        exit 1
+    fi
+fi
+
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+# torch first and pinned: a bare `torch` of another dependency may pull a different build.
+"$venv/bin/pip" install -q --disable-pip-version-check "$(grep '^torch==' constraints.txt)"
+"$venv/bin/pip" install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+touch "$venv/.ready"
