@@ -16,7 +16,7 @@ VOTE = crypto.domain("vote")
 PAY = crypto.domain("pay")
 
 
-def check(**changes: Any) -> SignatureCheck:
+def check(**changes: Any) -> SignatureCheck:  # noqa: ANN401 - whatever the field is
     signature = crypto.sign(KEY, VOTE, THIS, b"message")
     return SignatureCheck(KEY.node_id, VOTE, THIS, b"message", signature)._replace(**changes)
 
