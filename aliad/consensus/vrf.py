@@ -32,7 +32,7 @@ _IDENTITY = b"\x01" + bytes(31)
 
 
 class ExpandedKey(NamedTuple):
-    """The secret scalar, the nonce prefix and the public key of one 32-byte seed (RFC 8032 5.1.5)."""
+    """Secret scalar, nonce prefix and public key of a 32-byte seed (RFC 8032, section 5.1.5)."""
 
     scalar: bytes
     prefix: bytes
@@ -47,7 +47,7 @@ def expand_key(seed: bytes) -> ExpandedKey:
 
 
 def prove(key: ExpandedKey, alpha: bytes) -> bytes:
-    """The proof for input ``alpha`` (section 5.1). Secret scalars only meet libsodium's functions."""
+    """The proof for input ``alpha`` (section 5.1). Only libsodium touches secret scalars."""
     base = _encode_to_curve(key.public, alpha)
     gamma = crypto_scalarmult_ed25519_noclamp(key.scalar, base)
     nonce = crypto_core_ed25519_scalar_reduce(sha512(key.prefix + base).digest())
@@ -64,14 +64,10 @@ def prove(key: ExpandedKey, alpha: bytes) -> bytes:
 
 def verify(public: bytes, alpha: bytes, proof: bytes) -> bytes | None:
     """The 64-byte output if ``proof`` is valid for this key and input, else None (section 5.3)."""
-    if len(proof) != PROOF_BYTES or len(public) != 32:
+    if len(proof) != PROOF_BYTES or not _is_acceptable(public) or not _is_acceptable(proof[:32]):
         return None
     gamma, challenge, response = proof[:32], proof[32:48], proof[48:]
     if int.from_bytes(response, "little") >= _ORDER:
-        return None
-    if not (_is_canonical(public) and crypto_core_ed25519_is_valid_point(public)):
-        return None
-    if not (_is_canonical(gamma) and crypto_core_ed25519_is_valid_point(gamma)):
         return None
     scalar = challenge + bytes(16)
     try:
@@ -122,6 +118,11 @@ def _clear_cofactor(point: bytes) -> bytes:
     for _ in range(3):
         point = crypto_core_ed25519_add(point, point)
     return point
+
+
+def _is_acceptable(point: bytes) -> bool:
+    """A canonical point of the prime order subgroup, not of small order."""
+    return len(point) == 32 and _is_canonical(point) and crypto_core_ed25519_is_valid_point(point)
 
 
 def _is_canonical(point: bytes) -> bool:
