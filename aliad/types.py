@@ -38,6 +38,8 @@ Hash32 = NewType("Hash32", bytes)
 """SHA-256 digest, 32 bytes."""
 NodeId = NewType("NodeId", bytes)
 """Ed25519 public key, 32 bytes: network identity, signing identity and account address."""
+PeerId = NewType("PeerId", str)
+"""Name of a peer on the wire (``12D3KooW...``), which contains its public key."""
 JobId = NewType("JobId", bytes)
 """Digest of the transaction that opened the job or the order, 32 bytes."""
 Signature = NewType("Signature", bytes)
