@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from aliad.consensus.signing import Verifier
 from aliad.consensus.validators import ValidatorSet
-from aliad.consensus.votes import VOTE, Kind, Vote, is_well_formed, vote_message
-from aliad.crypto import SignatureCheck
+from aliad.consensus.verification import is_signed
+from aliad.consensus.votes import Kind, Vote
 from aliad.types import Hash32, NodeId
 
 
@@ -45,10 +45,3 @@ def is_proof(
         and is_signed(evidence.first, genesis, validators.digest, verifier)
         and is_signed(evidence.second, genesis, validators.digest, verifier)
     )
-
-
-def is_signed(vote: Vote, genesis: Hash32, validators: Hash32, verifier: Verifier) -> bool:
-    if not is_well_formed(vote.kind, vote.block_hash):
-        return False
-    message = vote_message(validators, vote.height, vote.view, vote.kind, vote.block_hash)
-    return verifier.verify(SignatureCheck(vote.signer, VOTE, genesis, message, vote.signature))
