@@ -1,9 +1,9 @@
 """Length-grouped batches, fixed when a job is created.
 
 Lines of similar length share a micro-batch, so that little is padding. They are grouped within
-pools drawn at random, and the micro-batches are shuffled before they are dealt to batches: every
-batch, and every round, is a mix of lengths. Every line is in exactly one micro-batch, and the
-sizes are evened out: no step is taken on a handful of left-over lines.
+pools drawn at random, and each batch is dealt micro-batches of all lengths: batches, and so
+rounds, are mixed, and all batches cost about the same. Every line is in exactly one micro-batch,
+and the sizes are evened out: no step is taken on a handful of left-over lines.
 
 The order of the batches in an epoch is drawn from a seed that comes later, from outside, so that
 whoever cut the batches cannot choose it.
@@ -68,8 +68,7 @@ def make_line_batches(
     _check_positive(lines=lines, micro=micro, pool=pool)
     order = _by_length(pairs, pool, seed)
     cut = [micro_batch([pairs[i] for i in part]) for part in _even_parts(order, lines)]
-    dealt = permutation(len(cut), derive_seed("deal micro-batches", seed))
-    return [Batch(tuple(cut[i] for i in part)) for part in _even_parts(dealt, micro)]
+    return [Batch(tuple(hand)) for hand in _deal(cut, micro, seed)]
 
 
 def make_token_batches(
@@ -118,6 +117,25 @@ def _by_length(pairs: Sequence[TokenPair], pool: int, seed: int) -> list[int]:
             reverse=number % 2 == 1,
         )
     return ordered
+
+
+def _deal(cut: Sequence[MicroBatch], most: int, seed: int) -> list[list[MicroBatch]]:
+    """Deal micro-batches to the fewest hands of at most ``most``, each a mix of all lengths.
+
+    As many micro-batches of like length as there are hands go out at a time, one to each hand, so
+    that all hands are about the same work: in a round everybody waits for the slowest.
+    """
+    ranked = sorted(range(len(cut)), key=lambda i: (cut[i].target_tokens, i), reverse=True)
+    hands: list[list[int]] = [[] for _ in range(-(-len(cut) // most))]
+    for start in range(0, len(ranked), max(len(hands), 1)):
+        alike = ranked[start : start + len(hands)]
+        lot = permutation(len(hands), derive_seed("deal", seed, start))
+        for hand, index in zip(lot, alike, strict=False):
+            hands[hand].append(index)
+    return [
+        [cut[hand[i]] for i in permutation(len(hand), derive_seed("hand", seed, number))]
+        for number, hand in enumerate(hands)
+    ]
 
 
 def _even_parts(items: Sequence[int], most: int) -> list[Sequence[int]]:

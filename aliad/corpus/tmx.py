@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from xml.sax import SAXParseException
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl
+from xml.sax.handler import ContentHandler, feature_external_ges
+from xml.sax.xmlreader import AttributesImpl, Locator
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.expatreader import create_parser
@@ -34,8 +34,11 @@ def read_tmx(path: Path, languages: tuple[str, str] | None) -> Iterator[Pair]:
     only other language of the file. Raises InputError for anything that cannot be used.
     """
     units = _Units(path, languages)
-    parser = create_parser(forbid_dtd=False, forbid_entities=True, forbid_external=True)
+    # A reference to the TMX DTD is usual; without external entities it is passed over unread.
+    parser = create_parser(forbid_dtd=False, forbid_entities=True, forbid_external=False)
+    parser.setFeature(feature_external_ges, False)
     parser.setContentHandler(units)
+    units.locator = parser
     silence = 0
     try:
         for chunk in read_chunks(path):
@@ -74,6 +77,10 @@ def _language(code: str) -> str:
     return code.strip().lower().replace("_", "-")
 
 
+def _primary(code: str) -> str:
+    return code.partition("-")[0]
+
+
 def _speaks(code: str, wanted: str) -> bool:
     return code == wanted or code.startswith(wanted + "-")
 
@@ -83,6 +90,7 @@ class _Units(ContentHandler):
 
     def __init__(self, path: Path, languages: tuple[str, str] | None) -> None:
         super().__init__()
+        self.locator: Locator | None = None
         self.heard = False
         self.line = 1
         self._path = path
@@ -105,7 +113,7 @@ class _Units(ContentHandler):
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
         self._hear()
         if name == "header" and self._guess:
-            srclang = _language(attrs.get("srclang", ""))
+            srclang = _primary(_language(attrs.get("srclang", "")))
             self._source = "" if srclang == "*all*" else srclang
         elif name == "tu":
             self._begin = self.line
@@ -137,10 +145,18 @@ class _Units(ContentHandler):
             raise _endless(self._path, self._begin)
         self._text.append(content)
 
+    def skippedEntity(self, name: str) -> None:
+        # A DTD that was not read may declare it; leaving it out would corrupt the sentence.
+        raise InputError(
+            f"{self._path}, line {self.line}, uses the entity {name}, which XML does not know.",
+            "Only &amp; &lt; &gt; &quot; &apos; and numbers like &#252; can be read.",
+            "Export the translation memory again with plain characters.",
+        )
+
     def _hear(self) -> None:
         self.heard = True
-        locator = self._locator  # type: ignore[attr-defined]  # set by the parser
-        self.line = locator.getLineNumber() or self.line
+        if self.locator is not None:
+            self.line = self.locator.getLineNumber() or self.line
 
     def _finish(self) -> None:
         if self._guess:
@@ -158,10 +174,10 @@ class _Units(ContentHandler):
     def _choose_languages(self) -> None:
         codes = list(self._variants)
         if not self._source and codes:
-            self._source = codes[0]
+            self._source = _primary(codes[0])
         others = [code for code in codes if not _speaks(code, self._source)]
         if not self._target and others:
-            self._target = others[0]
+            self._target = _primary(others[0])
         if any(not _speaks(code, self._target) for code in others):
             raise InputError(
                 f"{self._path} holds more than two languages.",
