@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aliad.errors import RemoteProtocolError
-from aliad.ledger.block import Header, compute_block_hash
+from aliad.ledger.block import Header, check_header, compute_block_hash
 from aliad.ledger.validators import ValidatorSet, compute_validators_hash, is_valid_validator_set
 from aliad.types import Hash32, Height
 
@@ -50,21 +50,12 @@ def verify_headers(
     """
     tip = trusted
     for header in headers:
-        _check_link(tip, header)
+        check_header(tip.header, header)
         changes = header.next_validators != header.validators
         if changes or header is headers[-1]:
             _check_certificate(tip, header, certificates, check)
         tip = TrustedTip(header, _get_set(sets, header) if changes else tip.validators)
     return tip
-
-
-def _check_link(tip: TrustedTip, header: Header) -> None:
-    if header.genesis != tip.header.genesis or header.height != tip.header.height + 1:
-        raise RemoteProtocolError(f"header {header.height} does not follow {tip.header.height}")
-    if header.parent != compute_block_hash(tip.header) or header.time <= tip.header.time:
-        raise RemoteProtocolError(f"header {header.height} does not continue its parent")
-    if header.validators != tip.header.next_validators:
-        raise RemoteProtocolError(f"header {header.height} names another set than its parent")
 
 
 def _check_certificate(

@@ -23,7 +23,7 @@ class Params:
     min_fee: NanoAlia = NanoAlia(1_000)
     max_expiry_blocks: int = 10_000
     max_free_per_block: int = 64
-    max_block_bytes: int = 1 << 20
+    max_block_bytes: int = 1_000_000
     initial_reward_rate: RewardRate = RewardRate(1_000)
     max_reward_rate: RewardRate = RewardRate(10**8)
     emission_per_era: NanoAlia = NanoAlia(1_000 * 10**9)
@@ -52,8 +52,9 @@ def is_valid_params(params: Params) -> bool:
         and params.initial_reward_rate <= params.max_reward_rate
         and params.max_reward_rate * params.max_batch_work < 2**62
         and params.rate_step < ONE
-        and params.max_validators <= 1_024
+        and params.max_validators <= 256
         and params.max_round_batches <= 1_024
+        and params.max_block_bytes <= 1_048_000
     )
 
 

@@ -186,13 +186,21 @@ class Schema(Generic[R]):
 
     KINDS: ClassVar[dict[int, str]] = {}
 
-    def __init__(self, cls: type[R], kind: int, *, max_bytes: int = codec.MAX_BYTES) -> None:
+    def __init__(
+        self,
+        cls: type[R],
+        kind: int,
+        *,
+        max_bytes: int = codec.MAX_BYTES,
+        max_items: int = codec.MAX_ITEMS,
+    ) -> None:
         owner = self.KINDS.setdefault(kind, cls.__name__)
         if owner != cls.__name__:
             raise LocalProtocolError(f"{owner} and {cls.__name__} share the type {kind}")
         self.cls = cls
         self.kind = kind
         self._max_bytes = max_bytes
+        self._max_items = max_items
         self._read, self._write = _record(cls)
 
     def to_value(self, record: R) -> tuple[Value, ...]:
@@ -209,7 +217,7 @@ class Schema(Generic[R]):
 
     def decode(self, data: bytes) -> R:
         """The record in ``data``, or RemoteProtocolError."""
-        values = codec.decode(data, max_bytes=self._max_bytes)
+        values = codec.decode(data, max_bytes=self._max_bytes, max_items=self._max_items)
         if values[:2] != (VERSION, self.kind) or type(values[0]) is not int:
             raise RemoteProtocolError(f"not a {self.cls.__name__} of version {VERSION}")
         return self.from_value(values[2:])

@@ -19,7 +19,9 @@ from aliad.types import Hash32
 
 DEPTH: Final = 16
 BUCKETS: Final = 1 << DEPTH
-MAX_BUCKET_KEYS: Final = 4096
+# Keys that share a bucket can be searched for, so the bound must be out of anybody's reach.
+MAX_BUCKET_KEYS: Final = 1 << 24
+MAX_BUCKET_BYTES: Final = 1 << 31
 MAX_KEY_BYTES: Final = 128
 _KEY_DOMAIN: Final = domain("state-key")
 _VALUE_DOMAIN: Final = domain("state-value")
@@ -40,7 +42,7 @@ class Bucket:
     entries: Annotated[tuple[BucketEntry, ...], AtMost(MAX_BUCKET_KEYS)]
 
 
-BUCKET: Final = Schema(Bucket, 0x11)
+BUCKET: Final = Schema(Bucket, 0x11, max_bytes=MAX_BUCKET_BYTES, max_items=MAX_BUCKET_KEYS)
 
 
 class BucketSource(Protocol):

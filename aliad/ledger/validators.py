@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from aliad.crypto import domain
+from aliad import codec
+from aliad.crypto import digest, domain
 from aliad.ledger.schema import AtMost, Schema
 from aliad.types import Hash32, NodeId, Power
 
-MAX_VALIDATORS: Final = 1024
-_SET_DOMAIN: Final = domain("validator-set")
+MAX_VALIDATORS: Final = 256
+_SET_DOMAIN: Final = domain("validators")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def is_valid_validator_set(validators: ValidatorSet) -> bool:
 
 def compute_validators_hash(validators: ValidatorSet) -> Hash32:
     """What a header calls the set."""
-    return VALIDATOR_SET.digest(_SET_DOMAIN, validators)
+    return digest(_SET_DOMAIN, codec.encode((1, *VALIDATOR_SET.to_value(validators))))
 
 
 def is_quorum(power: int, total: int) -> bool:
