@@ -18,8 +18,8 @@ class Signer(Protocol):
 
     def sign(self, purpose: Domain, genesis: Hash32, message: bytes) -> Signature: ...
 
-    def prove(self, alpha: bytes) -> bytes:
-        """The VRF proof for ``alpha``."""
+    def prove(self, alpha: bytes) -> tuple[bytes, bytes]:
+        """The VRF proof for ``alpha`` and the output it stands for."""
 
 
 class Verifier(Protocol):
@@ -45,8 +45,9 @@ class Ed25519Signer:
     def sign(self, purpose: Domain, genesis: Hash32, message: bytes) -> Signature:
         return crypto.sign(self._key, purpose, genesis, message)
 
-    def prove(self, alpha: bytes) -> bytes:
-        return vrf.prove(self._vrf, alpha)
+    def prove(self, alpha: bytes) -> tuple[bytes, bytes]:
+        proof = vrf.prove(self._vrf, alpha)
+        return proof, vrf.output(proof)
 
 
 class Ed25519Verifier:

@@ -1,0 +1,112 @@
+"""From a peer's message to recorded facts of the open height.
+
+Everything here is hostile until shown otherwise. The order is always: cheap bounds, known signer,
+nothing new? then drop it, and only then the signature. What breaks a rule that honest nodes keep
+raises `RemoteProtocolError`, and the peer it came from is penalised.
+"""
+
+from aliad.consensus.block import Block
+from aliad.consensus.effects import Report
+from aliad.consensus.messages import Final, Proposal
+from aliad.consensus.rules import Simplex
+from aliad.consensus.verification import certified_votes, is_signed
+from aliad.consensus.votes import Certificate, Kind, Vote
+from aliad.errors import RemoteProtocolError
+from aliad.types import Hash32, Millis
+
+# Votes far ahead are dropped: a laggard moves on by certificates, which need a quorum to forge.
+VIEWS_AHEAD = 16
+
+
+def take_vote(height: Simplex, vote: Vote) -> None:
+    if vote.signer not in height.opening.validators:
+        raise RemoteProtocolError("a vote by someone who is no validator")
+    if vote.view > height.view + VIEWS_AHEAD or height.facts.has_vote(vote):
+        return
+    opening = height.opening
+    if not is_signed(vote, opening.genesis, opening.validators.digest, height.identity.verifier):
+        raise RemoteProtocolError("a vote with a false signature")
+    _record(height, vote)
+
+
+def take_certificate(height: Simplex, certificate: Certificate) -> None:
+    """A second certificate of one view and kind proves that a third of the power is Byzantine:
+    its votes are taken for the evidence in them, the first one stays."""
+    known = height.facts.certificate(certificate.view, certificate.kind)
+    if known is not None and known.block_hash == certificate.block_hash:
+        return
+    opening = height.opening
+    votes = certified_votes(
+        certificate,
+        opening.genesis,
+        opening.validators,
+        height.identity.verifier,
+        height.facts.is_same,
+    )
+    if votes is None:
+        raise RemoteProtocolError("a certificate that is none")
+    height.accept(certificate)
+    for vote in votes:
+        if not height.facts.has_vote(vote):
+            _record(height, vote)
+
+
+def take_proposal(height: Simplex, proposal: Proposal, now: Millis) -> None:
+    """The proposal counts as its leader's NOTARIZE; its certificates may bring this node to the
+    view it is for. Only the first proposal of a view is kept."""
+    if height.leader(proposal.view) != proposal.leader:
+        raise RemoteProtocolError("a proposal by someone who does not lead its view")
+    block = proposal.block
+    if block is not None and not _is_block(block, proposal.block_hash):
+        raise RemoteProtocolError("a proposal with another block than it names")
+    take_vote(height, proposal.vote())
+    for certificate in proposal.justification:
+        if certificate.height != proposal.height or certificate.view >= proposal.view:
+            raise RemoteProtocolError("a proposal justified by an unrelated certificate")
+        take_certificate(height, certificate)
+    if not height.view - 1 <= proposal.view <= height.view + VIEWS_AHEAD:
+        return
+    facts = height.facts
+    slim = Proposal(
+        proposal.height,
+        proposal.view,
+        proposal.block_hash,
+        None,
+        (),
+        proposal.leader,
+        proposal.signature,
+    )
+    if facts.proposals.setdefault(proposal.view, slim).block_hash != proposal.block_hash:
+        return
+    if block is not None:
+        facts.blocks.setdefault(proposal.block_hash, block)
+    if not height.started:
+        height.start(now)
+
+
+def take_block(height: Simplex, block: Block) -> None:
+    """Only a block this node has asked for."""
+    block_hash = block.header.digest()
+    if block_hash in height.wanted and block.is_whole():
+        height.facts.blocks[block_hash] = block
+        height.wanted.discard(block_hash)
+
+
+def take_final(height: Simplex, final: Final) -> None:
+    certificate = final.certificate
+    if certificate.kind is not Kind.FINALIZE or certificate.height != final.height:
+        raise RemoteProtocolError("a final block without a certificate of its height")
+    if not _is_block(final.block, certificate.block_hash):
+        raise RemoteProtocolError("a final block that its certificate does not name")
+    take_certificate(height, certificate)
+    height.facts.blocks.setdefault(certificate.block_hash, final.block)
+
+
+def _is_block(block: Block, block_hash: Hash32) -> bool:
+    return block.header.digest() == block_hash and block.is_whole()
+
+
+def _record(height: Simplex, vote: Vote) -> None:
+    evidence = height.facts.record_vote(vote)
+    if evidence is not None:
+        height.effects.append(Report(evidence))
