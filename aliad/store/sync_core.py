@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, assert_never
 
 from aliad.errors import LocalProtocolError, RemoteProtocolError
+from aliad.store.format import BlockFormat, HeaderView
 from aliad.store.sync_peers import (
     DropPeer,
     Peers,
@@ -35,37 +36,17 @@ from aliad.store.sync_peers import (
     WantCertified,
     WantHeaders,
 )
-from aliad.types import Height, Millis, NodeId
+from aliad.types import Hash32, Height, Millis, PeerId
 
 Validators = TypeVar("Validators")  # the set that signs, opaque here
 Set_contra = TypeVar("Set_contra", contravariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class SyncHeader:
-    """What sync needs to know of a decoded header."""
+class ChainRules(BlockFormat, Protocol[Set_contra]):
+    """The chain's own rules, as far as sync needs them. Hostile bytes: RemoteProtocolError."""
 
-    height: Height
-    hash: bytes
-    parent: bytes
-    body_hash: bytes
-    state_root: bytes
-    raw: bytes
-
-
-class ChainRules(Protocol[Set_contra]):
-    """The chain's own rules, as far as sync needs them. Everything raises RemoteProtocolError."""
-
-    def decode_header(self, raw: bytes) -> SyncHeader:
-        """Decode strictly and hash."""
-        ...
-
-    def check_certificate(self, raw: bytes, header: SyncHeader, validators: Set_contra) -> None:
+    def check_certificate(self, raw: bytes, header: HeaderView, validators: Set_contra) -> None:
         """Accept only a FINALIZE certificate of exactly this header by a quorum of the set."""
-        ...
-
-    def body_hash(self, raw: bytes) -> bytes:
-        """The hash a header names for this body."""
         ...
 
     def era_end(self, height: Height) -> Height:
@@ -77,7 +58,7 @@ class ChainRules(Protocol[Set_contra]):
 class PeerClaims:
     """Input: a peer says it serves the heights ``base..height``."""
 
-    peer: NodeId
+    peer: PeerId
     base: Height
     height: Height
 
@@ -86,14 +67,14 @@ class PeerClaims:
 class PeerGone:
     """Input: the connection to a peer is gone."""
 
-    peer: NodeId
+    peer: PeerId
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Input: a peer's answer to request ``number``; no parts means "I do not have that"."""
 
-    peer: NodeId
+    peer: PeerId
     number: int
     parts: tuple[bytes, ...]
 
@@ -106,7 +87,7 @@ class Committed(Generic[Validators]):
     """
 
     height: Height
-    hash: bytes
+    hash: Hash32
     validators: Validators
 
 
@@ -131,7 +112,7 @@ class Execute:
     carries it.
     """
 
-    header: SyncHeader
+    header: HeaderView
     body: bytes
     certificate: bytes | None
 
@@ -162,7 +143,7 @@ class BlockSync(Generic[Validators]):
         self,
         rules: ChainRules[Validators],
         height: Height,
-        tip_hash: bytes,
+        tip_hash: Hash32,
         validators: Validators,
         limits: SyncLimits | None = None,
     ) -> None:
@@ -173,7 +154,7 @@ class BlockSync(Generic[Validators]):
         self._height = height
         self._tip_hash = tip_hash
         self._validators = validators
-        self._headers: dict[Height, SyncHeader] = {}  # certified, without a gap below the top
+        self._headers: dict[Height, HeaderView] = {}  # certified, without a gap below the top
         self._certificate = b""
         self._bodies: dict[Height, bytes] = {}
         self._executing = False
@@ -265,7 +246,7 @@ class BlockSync(Generic[Validators]):
         above = self._headers.get(Height(high + 1))
         if above is None or high in self._headers:
             return  # overtaken by the vote
-        checked: list[SyncHeader] = []
+        checked: list[HeaderView] = []
         for height, raw in zip(range(high, low - 1, -1), reversed(parts), strict=True):
             header = self._rules.decode_header(raw)
             if header.hash != above.parent or header.height != height:
@@ -287,7 +268,7 @@ class BlockSync(Generic[Validators]):
             self._bodies.setdefault(height, raw)
 
     def _take_committed(
-        self, height: Height, block_hash: bytes, validators: Validators
+        self, height: Height, block_hash: Hash32, validators: Validators
     ) -> list[Effect]:
         if height <= self._height:
             return []

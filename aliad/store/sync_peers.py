@@ -15,7 +15,7 @@ Times are integer milliseconds of any monotonic clock; they come in as arguments
 
 from dataclasses import dataclass, field
 
-from aliad.types import MAX_UINT, Height, Millis, NodeId
+from aliad.types import MAX_UINT, Height, Millis, PeerId
 
 DEADLINE = Millis(10_000)
 COOL_OFF = Millis(60_000)
@@ -83,7 +83,7 @@ Want = WantCertified | WantHeaders | WantBodies | WantBuckets
 class Request:
     """Effect: send ``want`` to ``peer``; its answer must carry ``number``."""
 
-    peer: NodeId
+    peer: PeerId
     number: int
     want: Want
 
@@ -92,7 +92,7 @@ class Request:
 class DropPeer:
     """Effect: stop syncing with ``peer``; when ``hostile``, penalise it as well."""
 
-    peer: NodeId
+    peer: PeerId
     reason: str
     hostile: bool
 
@@ -107,7 +107,7 @@ class _Peer:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    peer: NodeId
+    peer: PeerId
     want: Want
     due: Millis
 
@@ -117,10 +117,10 @@ class Peers:
 
     def __init__(self, limits: SyncLimits) -> None:
         self._limits = limits
-        self._peers: dict[NodeId, _Peer] = {}
+        self._peers: dict[PeerId, _Peer] = {}
         self._open: dict[int, _Open] = {}
         self._next_number = 0
-        self._out: dict[NodeId, Millis | None] = {}  # dropped until when; None: for good
+        self._out: dict[PeerId, Millis | None] = {}  # dropped until when; None: for good
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -133,7 +133,7 @@ class Peers:
         """The highest height any peer claims: whom to ask, not how far the chain goes."""
         return max((peer.height for peer in self._peers.values()), default=Height(0))
 
-    def claims_above(self, height: Height) -> list[tuple[NodeId, Height]]:
+    def claims_above(self, height: Height) -> list[tuple[PeerId, Height]]:
         """Peers that claim more than ``height``, most trusted first."""
         above = [(name, peer) for name, peer in self._peers.items() if peer.height > height]
         above.sort(key=lambda item: (-item[1].score, -item[1].height, item[0]))
@@ -143,7 +143,7 @@ class Peers:
         """When :meth:`expire` has something to do, in milliseconds."""
         return min((request.due for request in self._open.values()), default=None)
 
-    def announce(self, name: NodeId, base: Height, height: Height, now: Millis) -> DropPeer | None:
+    def announce(self, name: PeerId, base: Height, height: Height, now: Millis) -> DropPeer | None:
         """A peer says which heights it serves."""
         if name in self._out:
             until = self._out[name]
@@ -163,14 +163,14 @@ class Peers:
         peer.base, peer.height = base, height
         return None
 
-    def forget(self, name: NodeId) -> None:
+    def forget(self, name: PeerId) -> None:
         """The connection to a peer is gone. What it was asked is free to be asked elsewhere."""
         peer = self._peers.pop(name, None)
         if peer is not None:
             for number in peer.open:
                 del self._open[number]
 
-    def drop(self, name: NodeId, reason: str, now: Millis, *, hostile: bool) -> DropPeer:
+    def drop(self, name: PeerId, reason: str, now: Millis, *, hostile: bool) -> DropPeer:
         """End a peer's turn: for good when hostile, for a while when slow."""
         self.forget(name)
         while len(self._out) >= self._limits.remembered:
@@ -178,7 +178,7 @@ class Peers:
         self._out[name] = None if hostile else Millis(now + self._limits.cool_off)
         return DropPeer(name, reason, hostile)
 
-    def is_idle(self, name: NodeId) -> bool:
+    def is_idle(self, name: PeerId) -> bool:
         """Whether a peer owes no answer."""
         return not self._peers[name].open
 
@@ -191,7 +191,7 @@ class Peers:
         ]
         return self.ask_this(min(free)[2], want, now) if free else None
 
-    def ask_this(self, name: NodeId, want: Want, now: Millis) -> Request | None:
+    def ask_this(self, name: PeerId, want: Want, now: Millis) -> Request | None:
         """Ask one peer, unless it has enough to answer already."""
         peer = self._peers[name]
         if len(peer.open) >= self._limits.per_peer:
@@ -202,7 +202,7 @@ class Peers:
         self._open[number] = _Open(name, want, Millis(now + self._limits.deadline))
         return Request(name, number, want)
 
-    def answered(self, name: NodeId, number: int, now: Millis) -> Want | DropPeer | None:
+    def answered(self, name: PeerId, number: int, now: Millis) -> Want | DropPeer | None:
         """What the answer ``number`` of a peer is to; None if it comes too late to matter."""
         if name not in self._peers:
             return None
@@ -215,7 +215,7 @@ class Peers:
         self._peers[name].open.discard(number)
         return request.want
 
-    def praise(self, name: NodeId) -> None:
+    def praise(self, name: PeerId) -> None:
         """An answer was good."""
         if name in self._peers:
             peer = self._peers[name]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from aliad.errors import LocalProtocolError, RemoteProtocolError
-from aliad.store.sync_core import Answer, PeerClaims, PeerGone, SyncHeader, Tick
+from aliad.store.format import BlockFormat, HeaderView
+from aliad.store.sync_core import Answer, PeerClaims, PeerGone, Tick
 from aliad.store.sync_peers import (
     DropPeer,
     Peers,
@@ -33,14 +34,10 @@ FIRST_COUNT = 256  # buckets asked for at once, a power of two
 Entries = tuple[tuple[bytes, bytes], ...]
 
 
-class StateRules(Protocol):
-    """What state sync needs to know of the ledger. Both raise RemoteProtocolError."""
+class StateRules(BlockFormat, Protocol):
+    """What state sync needs to know of the ledger. Hostile bytes: RemoteProtocolError."""
 
-    def decode_header(self, raw: bytes) -> SyncHeader:
-        """Decode strictly and hash."""
-        ...
-
-    def check_chunk(self, raw: bytes, first: int, count: int, root: bytes) -> Entries:
+    def check_chunk(self, raw: bytes, first: int, count: int, root: Hash32) -> Entries:
         """The (key, value) pairs of exactly these buckets, if they are part of ``root``."""
         ...
 
@@ -57,7 +54,7 @@ class KeepChunk:
 class StateComplete:
     """Effect: every bucket is there. Commit the state with this header and replay from it."""
 
-    header: SyncHeader
+    header: HeaderView
 
 
 StateInput = PeerClaims | PeerGone | Answer | Tick
@@ -80,7 +77,7 @@ class StateSync:
         self._hash = block_hash
         self._limits = limits or SyncLimits()
         self._peers = Peers(self._limits)
-        self._header: SyncHeader | None = None
+        self._header: HeaderView | None = None
         # Ranges of buckets that are not kept yet: first -> count, in ascending order.
         self._todo = dict.fromkeys(range(0, BUCKETS, FIRST_COUNT), FIRST_COUNT)
 

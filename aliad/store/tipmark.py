@@ -3,7 +3,8 @@
 LevelDB takes a log whose end is missing for a crash in the middle of the last write and drops what
 is gone without a word. The node would then wake up at an earlier height. So after every synced
 commit a mark (height, block hash, length and head of the audit log) is written to this file,
-outside LevelDB. When the database is opened, it must hold everything the mark names.
+outside LevelDB. When the database is opened, it must hold everything the mark names. The signer
+database keeps such a mark, too, of the number of its writes.
 
 The mark is written *after* the commit is durable and without a sync of its own: a crash can leave
 it behind the database, never in front of it. Two slots are written in turn, each with its checksum,
@@ -21,18 +22,22 @@ from aliad.store.kv import StoreFailed
 
 MAGIC = b"aliadTM1"
 SLOT = 256  # bytes; two slots fit one 512-byte sector
-_BODY = struct.Struct(">8sQQ32sQ32s")  # magic, serial, height, hash, audit length, audit head
+_BODY = struct.Struct(">8sQQ32sQ32s")  # magic, serial, reached, digest, audit next, audit head
 _CHECK = 32  # bytes of SHA-256 behind the body
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the database holds at least: the tip's height and hash, and the audit log's extent."""
+    """What the database holds at least.
 
-    height: int
-    block_hash: bytes
-    audit_next: int
-    audit_head: bytes
+    ``reached`` and ``digest`` are the tip's height and hash, or the number of the signer's writes
+    and the digest of what they left; ``audit_next`` and ``audit_head`` are the audit log's extent.
+    """
+
+    reached: int
+    digest: bytes
+    audit_next: int = 0
+    audit_head: bytes = bytes(32)
 
 
 class TipMark:
@@ -100,7 +105,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def _slot(serial: int, mark: Mark) -> bytes:
-    body = _BODY.pack(MAGIC, serial, mark.height, mark.block_hash, mark.audit_next, mark.audit_head)
+    body = _BODY.pack(MAGIC, serial, mark.reached, mark.digest, mark.audit_next, mark.audit_head)
     return (body + sha256(body).digest()).ljust(SLOT, b"\0")
 
 
