@@ -120,7 +120,7 @@ def test_lines_of_a_step_are_alike_and_lines_of_a_batch_are_not() -> None:
     padded = sum(shape.lines * shape.target_width for b in batches for shape in b.shapes)
     assert sum(batch.target_tokens for batch in batches) / padded > 0.98
     widths = [sorted(shape.target_width for shape in batch.shapes) for batch in batches]
-    assert all(len(set(width)) > 10 and width[0] < 5 and width[-1] > 38 for width in widths)
+    assert all(len(set(width)) > 10 and width[0] <= 5 and width[-1] >= 38 for width in widths)
     costs = [batch.target_tokens for batch in batches]
     assert max(costs) < 1.05 * min(costs)
 

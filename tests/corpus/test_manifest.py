@@ -46,7 +46,7 @@ def test_entries() -> None:
             ManifestEntry(batch_digest(second), 2, 5, 6, MegaMac(2 * 2 + 3 * 4)),
         ),
     )
-    assert MANIFEST == expected
+    assert expected == MANIFEST
     assert (MANIFEST.lines, MANIFEST.target_tokens, MANIFEST.work) == (4, 11, 34)
 
 
