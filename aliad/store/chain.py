@@ -22,7 +22,7 @@ from aliad.store.blocks import BlockRows, HistoryRow, Tip, put_tip
 from aliad.store.checks import check_chain, require_same_chain
 from aliad.store.format import BlockFormat, HeaderView
 from aliad.store.kv import KeyValueStore, Reader, WriteBatch
-from aliad.store.leveldb import LevelDb, database_exists
+from aliad.store.leveldb import WRITE_BUFFER, LevelDb, database_exists
 from aliad.store.state_rows import StateRows, put_state
 from aliad.store.tipmark import Mark, TipMark
 from aliad.types import Hash32, Height, Millis
@@ -53,8 +53,16 @@ class BlockCommit:
     log: Sequence[audit.AuditEntry] = ()  # what this node heard and did meanwhile
 
 
-def open_chain(directory: Path, block_format: BlockFormat, genesis: GenesisState) -> "ChainStore":
+def open_chain(
+    directory: Path,
+    block_format: BlockFormat,
+    genesis: GenesisState,
+    *,
+    write_buffer: int = WRITE_BUFFER,
+) -> "ChainStore":
     """Open the chain database in ``directory``, or start one at genesis if there is none.
+
+    ``write_buffer`` is how many bytes LevelDB collects before it writes a table.
 
     Raises StoreCorrupt, StoreBusy, StoreFailed, ConfigError (another chain, another schema).
     """
@@ -66,7 +74,7 @@ def open_chain(directory: Path, block_format: BlockFormat, genesis: GenesisState
             "the mark beside them says that there was a chain",
             keys.RESYNC,
         )
-    store = LevelDb(directory, create=not existed)
+    store = LevelDb(directory, create=not existed, write_buffer=write_buffer)
     try:
         if schema.read_schema(store) is None:
             _require_untouched(store, mark_path)

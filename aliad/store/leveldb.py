@@ -29,7 +29,8 @@ WRITE_BUFFER = 4 << 20  # bytes held in memory and in the log before a table is 
 CACHE = 16 << 20  # bytes of uncompressed table blocks kept in memory
 
 _NO_SPACE = ("no space left", "file too large", "disk quota")
-_MISSING = ("no such file", "does not exist")
+# A table cut to nothing cannot be mapped into memory: that is "invalid argument".
+_DAMAGED = ("no such file", "does not exist", "invalid argument")
 _LOCKED = ("already held by process", "resource temporarily unavailable")
 
 
@@ -83,7 +84,7 @@ class _LevelReader:
 class LevelDb(_LevelReader):
     """One LevelDB database, open in this process alone."""
 
-    def __init__(self, path: Path, *, create: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, write_buffer: int = WRITE_BUFFER) -> None:
         """Open the database in the directory ``path``.
 
         Raises StoreCorrupt if it is damaged, or absent without ``create``; StoreBusy if it is open
@@ -108,7 +109,7 @@ class LevelDb(_LevelReader):
                 str(path),
                 create_if_missing=not present,
                 paranoid_checks=True,
-                write_buffer_size=WRITE_BUFFER,
+                write_buffer_size=write_buffer,
                 lru_cache_size=CACHE,
                 bloom_filter_bits=BLOOM_BITS,
             )
@@ -168,7 +169,7 @@ def _translated(error: Exception, path: Path, action: str) -> AliadError:
             text,
             "free some space and start the node again; what was committed before is intact",
         )
-    if isinstance(error, plyvel.CorruptionError) or any(mark in lower for mark in _MISSING):
+    if isinstance(error, plyvel.CorruptionError) or any(mark in lower for mark in _DAMAGED):
         return StoreCorrupt(
             f"the database {path} is damaged",
             text,

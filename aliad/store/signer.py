@@ -78,7 +78,12 @@ def open_signer(directory: Path, genesis: Hash32, *, new_key: bool = False) -> "
             _require_unused(store, directory)
             first = Height(0) if new_key and not existed else NOT_YET
             return create_signer(store, genesis, first, directory)
-        return SignerStore(store, genesis, TipMark(mark_path), str(directory))
+        mark = TipMark(mark_path)
+        try:
+            return SignerStore(store, genesis, mark, str(directory))
+        except BaseException:
+            mark.close()
+            raise
     except BaseException:
         store.close()
         raise

@@ -7,14 +7,16 @@ the height can therefore rebuild everything the database must hold, and compare.
 from collections.abc import Iterator
 from hashlib import sha256
 
+from aliad.errors import RemoteProtocolError
 from aliad.ledger.block import APP_HEADER, AppHeader, Header, Payload, encode_payload
-from aliad.ledger.state import Changes
+from aliad.ledger.state import Changes, StateReader
 from aliad.ledger.state_root import MemoryBuckets
 from aliad.store.audit import AuditEntry
 from aliad.store.blocks import HistoryRow
 from aliad.store.chain import BlockCommit, ChainStore, GenesisState
 from aliad.store.kv import Reader
-from aliad.store.ledger_format import LedgerFormat, encode_body, encode_header
+from aliad.store.ledger_format import LedgerFormat, encode_body, encode_header, read_body
+from aliad.store.verify import Execution
 from aliad.types import Hash32, Height, Millis, NodeId, RewardRate
 
 FORMAT = LedgerFormat()
@@ -52,6 +54,25 @@ def account(number: int) -> NodeId:
     return NodeId(seeded("account", number))
 
 
+def execution_at(height: int) -> Execution:
+    """What executing block ``height`` leads to."""
+    return Execution(
+        changes_at(height),
+        tuple(Hash32(seeded("id", transaction)) for transaction in transactions_at(height)),
+        tuple(HistoryRow(account((height + n) % ACCOUNTS), b"note %d" % height) for n in range(2)),
+    )
+
+
+class SeededExecutor:
+    """Executes these blocks: what is in them must be what follows from the height."""
+
+    def execute(self, state: StateReader, header: bytes, body: bytes) -> Execution:
+        height = FORMAT.decode_header(header).height
+        if read_body(body)[1].transactions != transactions_at(height):
+            raise RemoteProtocolError(f"block {height} holds other transactions")
+        return execution_at(height)
+
+
 class ChainMaker:
     """Makes the blocks one after another, with the state they lead to."""
 
@@ -61,11 +82,21 @@ class ChainMaker:
         self.buckets = MemoryBuckets(GENESIS.values)
         self.values = dict(GENESIS.values)
 
+    @staticmethod
+    def resume(chain: ChainStore) -> "ChainMaker":
+        """Go on where a chain of these blocks stands."""
+        maker = ChainMaker()
+        maker.height, maker.parent = chain.tip.height, chain.tip.hash
+        maker.values = dict(chain.state.items(b""))
+        maker.buckets = MemoryBuckets(maker.values)
+        return maker
+
     def next(self) -> BlockCommit:
         height = self.height + 1
         changes = changes_at(height)
         update = self.buckets.preview(changes)
         transactions = transactions_at(height)
+        done = execution_at(height)
         body = encode_body(None, encode_payload(Payload(transactions)))
         header = Header(
             Height(height),
@@ -94,10 +125,8 @@ class ChainMaker:
             seeded("certificate", height) * 4,
             changes,
             update,
-            tuple(Hash32(seeded("id", transaction)) for transaction in transactions),
-            tuple(
-                HistoryRow(account((height + n) % ACCOUNTS), b"note %d" % height) for n in range(2)
-            ),
+            done.transactions,
+            done.history,
             seeded("trail", height),
             (AuditEntry(Millis(1000 * height), "block", (b"job/1", account(1)), seeded(height)),),
         )
@@ -111,9 +140,7 @@ def blocks(count: int) -> Iterator[BlockCommit]:
 
 def fill(chain: ChainStore, upto: int) -> None:
     """Commit blocks until the tip is at ``upto``."""
-    maker = ChainMaker()
-    for _ in range(chain.tip.height):
-        maker.next()
+    maker = ChainMaker.resume(chain)
     while maker.height < upto:
         chain.commit(maker.next())
 
