@@ -1,0 +1,1 @@
+"""A seeded simulation of the consensus core: hostile network, crashes, Byzantine validators."""
