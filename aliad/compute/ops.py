@@ -421,13 +421,78 @@ def sign_step(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
 
 
 @operation()
-def square_step(sums: Tensor, gradient: Tensor, factor: Tensor, *, steps: int) -> Tensor:
-    """sums + (gradient·factor)²/steps."""
+def square_step(gradient: Tensor, factor: Tensor, *sums: Tensor, steps: int) -> Tensor:
+    """(gradient·factor)²/steps, plus the `sums` of the steps before."""
     g = torch.mul(gradient, factor)
-    return g.mul_(g).mul_(1.0 / steps).add_(sums)
+    g.mul_(g).mul_(1.0 / steps)
+    return g.add_(sums[0]) if sums else g
 
 
 @operation()
 def subtract(a: Tensor, b: Tensor) -> Tensor:
     """a - b: one rounding per element."""
     return torch.sub(a, b)
+
+
+@operation()
+def adamw(
+    theta: Tensor,
+    first: Tensor,
+    second: Tensor,
+    gradient: Tensor,
+    factor: Tensor,
+    rates: Tensor,
+    *,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One AdamW step (Loshchilov and Hutter 2019): new (theta, first, second moment).
+
+    factor: float32 [1], scales the summed gradient. rates: float32 [3] of learning rate,
+    1/(1-beta1**t) and 1/(1-beta2**t). The square root goes through float64.
+    """
+    g = torch.mul(gradient, factor)
+    m = torch.mul(first, beta1).add_(torch.mul(g, 1.0 - beta1))
+    v = torch.mul(second, beta2).add_(g.mul_(g).mul_(1.0 - beta2))
+    divisor = exact.exact_sqrt(torch.mul(v, rates[2:3])).add_(eps)
+    step = torch.mul(m, rates[1:2]).div_(divisor).add_(torch.mul(theta, decay))
+    return torch.sub(theta, step.mul_(rates[0:1])), m, v
+
+
+# --- the network's update -------------------------------------------------------------------
+
+
+@operation()
+def step_divisor(rows: Tensor, columns: Tensor, correction: Tensor, *, eps: float) -> Tensor:
+    """float32 [R, C]: sqrt(rows·columns/mean(rows)·correction) + eps (Shazeer and Stern 2018).
+
+    rows [R], columns [C]: means of squared gradients; correction [1]: 1/(1-beta2**t).
+    """
+    mean = exact.exact_sum(rows, (0,)).div_(torch.full_like(correction, float(rows.numel())))
+    scaled = torch.mul(rows, correction).div_(mean.clamp_(min=2.0**-120))
+    return exact.exact_sqrt(torch.mul(scaled.view(-1, 1), columns.view(1, -1))).add_(eps)
+
+
+@operation()
+def step_divisor_vector(squares: Tensor, correction: Tensor, *, eps: float) -> Tensor:
+    """float32 [C]: sqrt(squares·correction) + eps."""
+    return exact.exact_sqrt(torch.mul(squares, correction)).add_(eps)
+
+
+@operation()
+def row_column_means(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(means of rows [R], means of columns [C]) by exact sums and one division each."""
+    rows, columns = exact.exact_sum(x, (-1,)), exact.exact_sum(x, (-2,))
+    width, height = torch.full_like(rows, x.shape[1]), torch.full_like(columns, x.shape[0])
+    return rows.div_(width).view(-1), columns.div_(height).view(-1)
+
+
+@operation()
+def encode_rows(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(int8 [R, C], exponents int8 [R]): each row as 7-bit integers times 2**(exponent-7)."""
+    flat = x if x.dim() > 1 else x.view(1, -1)
+    e = exact.exponent(exact.largest(flat, (-1,))).clamp_(min=LOW_EXPONENT)
+    q = torch.mul(flat, exact.power_of_two(7 - e)).round_().clamp_(-127.0, 127.0)
+    return q.to(torch.int8).view(x.shape), e.to(torch.int8).view(-1)

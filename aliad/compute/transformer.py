@@ -214,3 +214,12 @@ def loss_and_gradients(
     )
     found = tape.gradients([(x, dx), (weights["embedding"], dtable)])
     return loss, {name: found[value] for name, value in weights.items()}
+
+
+def loss_only(
+    builder: Builder, config: ModelConfig, weights: dict[str, Value], inputs: Inputs, batch: int
+) -> Value:
+    """Sum of losses [1] of one micro-batch, without a backward pass."""
+    tape = Tape(builder)
+    x = forward(tape, config, weights, inputs, batch)
+    return layers.vocabulary_loss(tape, x, weights["embedding"], inputs.labels, config.smoothing)[0]
