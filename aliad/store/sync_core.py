@@ -167,6 +167,11 @@ class BlockSync(Generic[Validators]):
         return self._height
 
     @property
+    def held(self) -> int:
+        """Bodies waiting to be executed."""
+        return len(self._bodies)
+
+    @property
     def next_deadline(self) -> Millis | None:
         """When a Tick is due at the latest, in milliseconds."""
         return self._peers.next_deadline()
