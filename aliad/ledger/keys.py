@@ -6,7 +6,6 @@ from aliad.types import BatchIndex, Height, JobId, NodeId, Round
 
 ECONOMY: Final = b"e"
 VALIDATORS: Final = b"v"
-NEXT_VALIDATORS: Final = b"x"
 LAST_SIGNERS: Final = b"l"
 
 ACCOUNT: Final = b"a"

@@ -21,6 +21,7 @@ from typing import (
     NamedTuple,
     NewType,
     TypeVar,
+    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -148,7 +149,7 @@ def _form(hint: Any) -> _Form:  # noqa: ANN401 - an annotation can be any object
     if get_origin(hint) is Annotated:
         inner, bound = get_args(hint)
         return _bounded(inner, bound.limit)
-    if get_origin(hint) is types.UnionType:
+    if get_origin(hint) in (Union, types.UnionType):
         (inner,) = [part for part in get_args(hint) if part is not type(None)]
         return _optional(_form(inner))
     if isinstance(hint, NewType):

@@ -205,8 +205,9 @@ class CloseJob:
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """Order a translation: the escrow pays for it, what is left comes back."""
+    """Order a translation by a finished model: the escrow pays, what is left comes back."""
 
+    model: JobId
     terms: JobTerms
     spec: Annotated[bytes, AtMost(MAX_SPEC_BYTES)]
     work: MegaMac

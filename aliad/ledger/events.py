@@ -1,0 +1,444 @@
+"""Everything that happened in a block, for the roles to act on and the logs to tell.
+
+Events are values with a canonical encoding (``encode_event``); they are not part of the state.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated, Any, Final, TypeAlias
+
+from aliad.codec import decode
+from aliad.errors import RemoteProtocolError
+from aliad.ledger.jobs import JobKind, Outcome, RulingMode, Slot
+from aliad.ledger.schema import AtMost, Schema
+from aliad.ledger.validators import ValidatorSet
+from aliad.types import (
+    BatchIndex,
+    Epoch,
+    Hash32,
+    Height,
+    JobId,
+    MegaMac,
+    Millis,
+    NanoAlia,
+    NodeId,
+    RewardRate,
+    Round,
+)
+
+
+class Cause(IntEnum):
+    """Why something was taken from a node."""
+
+    WRONG_RESULT = 1
+    DOUBLE_VOTE = 2
+    SILENCE = 3
+    UNCHECKED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionApplied:
+    """A transaction took effect; its own events follow."""
+
+    transaction: Hash32
+    sender: NodeId
+    kind: int
+    fee: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    sender: NodeId
+    recipient: NodeId
+    amount: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRegistered:
+    service: JobId
+    node: NodeId
+    memory: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRemoved:
+    """``unhealthy``: it missed too many deadlines in a row, and may register again."""
+
+    service: JobId
+    node: NodeId
+    unhealthy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bonded:
+    node: NodeId
+    amount: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
+class UnbondingStarted:
+    node: NodeId
+    amount: NanoAlia
+    free_at: Height
+
+
+@dataclass(frozen=True, slots=True)
+class Unbonded:
+    node: NodeId
+    amount: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
+class JobOpened:
+    job: JobId
+    kind: JobKind
+    owner: NodeId
+    spec: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class RoundScheduled:
+    """The workers are frozen; the round opens with the beacon of ``opens_at``."""
+
+    job: JobId
+    round: Round
+    opens_at: Height
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOpened:
+    job: JobId
+    round: Round
+    epoch: Epoch
+    seed: Hash32
+    parameters: Hash32
+    rate: RewardRate
+    slots: Annotated[tuple[Slot, ...], AtMost(1024)]
+    deadline: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecorded:
+    job: JobId
+    round: Round
+    aggregate: Hash32
+    parameters: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class RoundAbandoned:
+    """The originator posted no record in time; the batches go back to the queue."""
+
+    job: JobId
+    round: Round
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAccepted:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    trainer: NodeId
+    work: MegaMac
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMissing:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    trainer: NodeId
+    strikes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDrawn:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    trainer: NodeId
+    checkers: Annotated[tuple[NodeId, ...], AtMost(2)]
+    attempt: int
+    deadline: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCommitted:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    checker: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class RevealsOpened:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    deadline: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    node: NodeId
+    digest: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class BatchVerified:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    trainer: NodeId
+    checkers: Annotated[tuple[NodeId, ...], AtMost(2)]
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeOpened:
+    """``mode``: what the validators will be asked to execute again."""
+
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    parties: Annotated[tuple[NodeId, ...], AtMost(3)]
+    mode: RulingMode
+    deadline: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class TraceCommitted:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    node: NodeId
+    root: Hash32
+    blob: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class RulingsOpened:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    mode: RulingMode
+    deadline: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    validator: NodeId
+    mode: RulingMode
+    operation: Hash32
+    digest: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRefuted:
+    """The verdict against a batch; ``operation`` is zero if the whole batch was executed."""
+
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    operation: Hash32
+    digest: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConvicted:
+    node: NodeId
+    cause: Cause
+    job: JobId
+    operation: Hash32
+    burned: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRedrawn:
+    """The batch gets fresh checkers; nobody is punished for a wrong result."""
+
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchVoided:
+    """No check came about; the batch is not paid."""
+
+    job: JobId
+    round: Round
+    batch: BatchIndex
+
+
+@dataclass(frozen=True, slots=True)
+class RewardEarned:
+    """Minted, pending until the round vests. ``check``: for recomputing another's batch."""
+
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    node: NodeId
+    amount: NanoAlia
+    check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RewardVested:
+    job: JobId
+    round: Round
+    node: NodeId
+    paid_to: NodeId
+    amount: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
+class RewardForfeited:
+    job: JobId
+    node: NodeId
+    amount: NanoAlia
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class JobRewound:
+    """The originator owes the parameters of ``round`` without the refuted updates."""
+
+    job: JobId
+    round: Round
+    deadline: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class JobCorrected:
+    job: JobId
+    round: Round
+    aggregate: Hash32
+    parameters: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished:
+    """Every batch of every epoch is recorded."""
+
+    job: JobId
+    rounds: Round
+
+
+@dataclass(frozen=True, slots=True)
+class JobClosed:
+    job: JobId
+    outcome: Outcome
+    parameters: Hash32
+    model: Hash32
+    card: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowReturned:
+    job: JobId
+    owner: NodeId
+    amount: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
+class RateChanged:
+    rate: RewardRate
+    era_work: MegaMac
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorsChanged:
+    """The set that signs from the next block on."""
+
+    validators: ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
+class OriginatorVoted:
+    validator: NodeId
+    subject: NodeId
+    admit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OriginatorAdmitted:
+    subject: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class OriginatorRemoved:
+    subject: NodeId
+
+
+Event: TypeAlias = (
+    TransactionApplied
+    | Transferred
+    | WorkerRegistered
+    | WorkerRemoved
+    | Bonded
+    | UnbondingStarted
+    | Unbonded
+    | JobOpened
+    | RoundScheduled
+    | RoundOpened
+    | RoundRecorded
+    | RoundAbandoned
+    | BatchAccepted
+    | BatchMissing
+    | BatchDrawn
+    | CheckCommitted
+    | RevealsOpened
+    | Revealed
+    | BatchVerified
+    | DisputeOpened
+    | TraceCommitted
+    | RulingsOpened
+    | Ruled
+    | BatchRefuted
+    | NodeConvicted
+    | BatchRedrawn
+    | BatchVoided
+    | RewardEarned
+    | RewardVested
+    | RewardForfeited
+    | JobRewound
+    | JobCorrected
+    | JobFinished
+    | JobClosed
+    | EscrowReturned
+    | RateChanged
+    | ValidatorsChanged
+    | OriginatorVoted
+    | OriginatorAdmitted
+    | OriginatorRemoved
+)
+
+# The place in this list is the event's number in its encoding: append, never insert.
+EVENT_TYPES: Final[tuple[type[Any], ...]] = Event.__args__
+_SCHEMAS: Final[dict[int, Schema[Any]]] = {
+    0x100 + place: Schema(cls, 0x100 + place) for place, cls in enumerate(EVENT_TYPES)
+}
+_BY_TYPE: Final[dict[type[Any], Schema[Any]]] = {schema.cls: schema for schema in _SCHEMAS.values()}
+
+
+def encode_event(event: Event) -> bytes:
+    """Canonical bytes, for the audit log."""
+    return _BY_TYPE[type(event)].encode(event)
+
+
+def decode_event(data: bytes) -> Event:
+    """The event in ``data``, or RemoteProtocolError."""
+    kind = decode(data)[1:2]
+    schema = _SCHEMAS.get(kind[0]) if kind and type(kind[0]) is int else None
+    if schema is None:
+        raise RemoteProtocolError("not an event of a known kind")
+    event: Event = schema.decode(data)
+    return event

@@ -1,0 +1,110 @@
+"""Opening jobs and orders.
+
+Training mints tokens, so only nodes on the originators' list may open a training job; the list
+starts in genesis and is changed by the validators alone. A translation order is open to anyone
+who puts the reward in escrow.
+"""
+
+from typing import Final
+
+from aliad.crypto import digest, domain
+from aliad.ledger import keys
+from aliad.ledger.accounts import debit, get_economy
+from aliad.ledger.context import Context
+from aliad.ledger.errors import require
+from aliad.ledger.events import JobOpened
+from aliad.ledger.job_state import get_closed_job, put_job
+from aliad.ledger.jobs import Job, JobKind, JobPhase, JobTerms, Outcome, Queue
+from aliad.ledger.params import ONE
+from aliad.ledger.transactions import OpenJob, OpenOrder
+from aliad.types import (
+    ZERO_HASH,
+    Epoch,
+    Hash32,
+    Height,
+    JobId,
+    Millis,
+    NanoAlia,
+    NodeId,
+    RewardRate,
+    Round,
+)
+
+# A trainer and two checkers.
+LEAST_WORKERS: Final = 3
+# Every batch computed once and, at worst, checked by two.
+ESCROW_FACTOR: Final = 3
+_SPEC_DOMAIN: Final = domain("job-spec")
+
+
+def is_valid_terms(terms: JobTerms) -> bool:
+    """Whether a job can be run on these terms."""
+    return (
+        terms.batches >= 1
+        and terms.epochs >= 1
+        and terms.min_workers >= LEAST_WORKERS
+        and terms.overhead <= ONE
+        and min(terms.round_ms, terms.record_ms, terms.check_ms, terms.reveal_ms) >= 1
+    )
+
+
+def compute_spec_digest(spec: bytes) -> Hash32:
+    """The name of a job's spec."""
+    return digest(_SPEC_DOMAIN, spec)
+
+
+def process_open_job(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenJob) -> None:
+    """Start a training job; its first round opens when enough workers have registered."""
+    allowed = ctx.state.get(keys.originator(sender)) is not None
+    require(allowed, "the sender may not open training jobs")
+    require(is_valid_terms(tx.terms), "the job's terms are out of range")
+    _open(ctx, sender, job_id, JobKind.TRAINING, tx, RewardRate(0), NanoAlia(0))
+
+
+def process_open_order(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenOrder) -> None:
+    """Start a translation order at the reward rate of now."""
+    require(is_valid_terms(tx.terms) and tx.terms.epochs == 1, "the terms are out of range")
+    model = get_closed_job(ctx.state, tx.model)
+    known = model is not None and model.outcome is Outcome.CLOSED
+    require(known, "no job has finished this model")
+    same = model is not None and model.parameters == tx.terms.parameters
+    require(same, "the parameters are not the model's")
+    rate = get_economy(ctx.state).reward_rate
+    require(tx.escrow >= ESCROW_FACTOR * tx.work * rate, "the escrow does not cover the order")
+    debit(ctx, sender, tx.escrow)
+    _open(ctx, sender, job_id, JobKind.TRANSLATION, tx, rate, tx.escrow)
+
+
+def _open(
+    ctx: Context,
+    sender: NodeId,
+    job_id: JobId,
+    kind: JobKind,
+    tx: OpenJob | OpenOrder,
+    rate: RewardRate,
+    escrow: NanoAlia,
+) -> None:
+    job = Job(
+        kind=kind,
+        owner=sender,
+        terms=tx.terms,
+        spec=compute_spec_digest(tx.spec),
+        phase=JobPhase.WAITING,
+        round=Round(0),
+        vested=Round(0),
+        undrawn=False,
+        queue=Queue(Epoch(0), 0, ()),
+        shuffle=ZERO_HASH,
+        parameters=tx.terms.parameters,
+        deadline=Millis(ctx.time + ctx.params.close_ms),
+        opens_at=Height(0),
+        rewind=None,
+        forced=(),
+        abandoned=0,
+        open_draws=0,
+        outcome=Outcome.CLOSED,
+        rate=rate,
+        escrow=escrow,
+    )
+    put_job(ctx, job_id, job)
+    ctx.emit(JobOpened(job_id, kind, sender, job.spec))

@@ -1,0 +1,115 @@
+"""Rewards: minted when work is accepted, pending until its round vests, burned on conviction.
+
+A training job mints new tokens. A translation order burns as much from its customer's escrow as
+it mints, so ordering from oneself gains nothing.
+"""
+
+from dataclasses import replace
+
+from aliad.ledger import keys
+from aliad.ledger.accounts import (
+    burn,
+    credit,
+    get_economy,
+    get_pending,
+    mint,
+    put_economy,
+    put_pending,
+)
+from aliad.ledger.context import Context
+from aliad.ledger.events import Cause, RewardEarned, RewardForfeited, RewardVested
+from aliad.ledger.job_state import get_job, get_round, put_job
+from aliad.ledger.jobs import Job, JobKind
+from aliad.ledger.records import AMOUNT
+from aliad.ledger.state import read_stored
+from aliad.ledger.workers import get_standing
+from aliad.types import BatchIndex, JobId, MegaMac, NanoAlia, NodeId, RewardRate, Round
+
+
+def earn(
+    ctx: Context,
+    job_id: JobId,
+    number: Round,
+    batch: BatchIndex,
+    node: NodeId,
+    work: MegaMac,
+    rate: RewardRate,
+    *,
+    check: bool,
+) -> None:
+    """Mint the reward for a batch; it stays pending."""
+    amount = mint(ctx, _pay_from_escrow(ctx, job_id, work * rate))
+    _count_work(ctx, work)
+    before = get_pending(ctx.state, job_id, number, node)
+    put_pending(ctx, job_id, number, node, before + amount)
+    ctx.emit(RewardEarned(job_id, number, batch, node, amount, check))
+
+
+def _pay_from_escrow(ctx: Context, job_id: JobId, reward: int) -> int:
+    job = get_job(ctx.state, job_id)
+    if job.kind is JobKind.TRAINING:
+        return reward
+    paid = min(reward, job.escrow)
+    put_job(ctx, job_id, replace(job, escrow=NanoAlia(job.escrow - paid)))
+    burn(ctx, paid)
+    return paid
+
+
+def _count_work(ctx: Context, work: MegaMac) -> None:
+    economy = get_economy(ctx.state)
+    put_economy(ctx, replace(economy, era_work=MegaMac(economy.era_work + work)))
+
+
+def withhold(ctx: Context, job_id: JobId, number: Round, node: NodeId, reward: int) -> None:
+    """Take back the reward for one batch whose check did not come about; orders get it back."""
+    pending = get_pending(ctx.state, job_id, number, node)
+    taken = NanoAlia(min(pending, reward))
+    put_pending(ctx, job_id, number, node, pending - taken)
+    job = get_job(ctx.state, job_id)
+    if job.kind is JobKind.TRANSLATION:
+        put_job(ctx, job_id, replace(job, escrow=NanoAlia(job.escrow + taken)))
+    else:
+        burn(ctx, taken)
+    ctx.emit(RewardForfeited(job_id, node, taken, Cause.UNCHECKED))
+
+
+def forfeit(ctx: Context, job_id: JobId, node: NodeId, cause: Cause) -> NanoAlia:
+    """Burn all that is pending for a node in a job; returns how much it was."""
+    job = get_job(ctx.state, job_id)
+    total = 0
+    for number in range(job.vested, job.round + 1):
+        total += get_pending(ctx.state, job_id, Round(number), node)
+        put_pending(ctx, job_id, Round(number), node, 0)
+    burn(ctx, total)
+    if total:
+        ctx.emit(RewardForfeited(job_id, node, NanoAlia(total), cause))
+    return NanoAlia(total)
+
+
+def process_vesting(ctx: Context, job_id: JobId) -> None:
+    """Pay out rounds that are old enough and have nothing open, oldest first."""
+    job = get_job(ctx.state, job_id)
+    vested = job.vested
+    while job.round - vested > ctx.params.vesting_rounds and _is_settled(ctx, job_id, job, vested):
+        pay_round(ctx, job_id, vested)
+        vested = Round(vested + 1)
+    if vested != job.vested:
+        put_job(ctx, job_id, replace(job, vested=vested))
+
+
+def _is_settled(ctx: Context, job_id: JobId, job: Job, number: Round) -> bool:
+    found = get_round(ctx.state, job_id, number)
+    return job.rewind != number and (found is None or found.open_draws == 0)
+
+
+def pay_round(ctx: Context, job_id: JobId, number: Round) -> None:
+    """Move a round's pending rewards to where their earners want them, and forget the round."""
+    prefix = keys.pendings(job_id, number)
+    for key, value in ctx.state.items(prefix):
+        node = NodeId(key[len(prefix) :])
+        amount = read_stored(value, AMOUNT).nano
+        paid_to = get_standing(ctx.state, node).reward_to
+        credit(ctx, paid_to, amount)
+        ctx.state.delete(key)
+        ctx.emit(RewardVested(job_id, number, node, paid_to, amount))
+    ctx.state.delete(keys.round_record(job_id, number))

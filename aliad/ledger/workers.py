@@ -1,0 +1,126 @@
+"""Workers: who offers compute to which job, and their history."""
+
+from dataclasses import replace
+
+from aliad.ledger import keys
+from aliad.ledger.context import Context
+from aliad.ledger.errors import require
+from aliad.ledger.events import WorkerRegistered, WorkerRemoved
+from aliad.ledger.jobs import JOB, Job, JobKind
+from aliad.ledger.records import MAX_SERVICES, STANDING, WORKER, Standing, Worker
+from aliad.ledger.state import StateReader, load, read_stored
+from aliad.ledger.transactions import RegisterWorker, UnregisterWorker
+from aliad.types import ZERO_HASH, JobId, NodeId
+
+ORDERS = JobId(ZERO_HASH)
+"""The service of those who translate for any order."""
+
+
+def get_standing(state: StateReader, node: NodeId) -> Standing:
+    """A node's history; nodes never heard of have an empty one."""
+    return load(state, keys.standing(node), STANDING) or Standing(0, False, node, ())
+
+
+def put_standing(ctx: Context, node: NodeId, standing: Standing) -> None:
+    """Store a node's history."""
+    ctx.state.put(keys.standing(node), STANDING.encode(standing))
+
+
+def is_barred(state: StateReader, node: NodeId) -> bool:
+    """Whether the key was convicted: it may spend what it has and nothing else."""
+    return get_standing(state, node).barred
+
+
+def get_service(job_id: JobId, job: Job) -> JobId:
+    """Under which id the workers of a job register."""
+    return job_id if job.kind is JobKind.TRAINING else ORDERS
+
+
+def get_worker(state: StateReader, service: JobId, node: NodeId) -> Worker | None:
+    """A registration."""
+    return load(state, keys.worker(service, node), WORKER)
+
+
+def get_eligible(state: StateReader, job_id: JobId, job: Job) -> tuple[NodeId, ...]:
+    """The healthy workers that a job's next round can use, in ascending order of their ids."""
+    prefix = keys.workers(get_service(job_id, job))
+    return tuple(
+        [
+            NodeId(key[len(prefix) :])
+            for key, value in state.items(prefix)
+            if _suits(read_stored(value, WORKER), job)
+        ]
+    )
+
+
+def _suits(worker: Worker, job: Job) -> bool:
+    return worker.engine == job.terms.engine and worker.memory >= job.terms.memory
+
+
+def process_register_worker(ctx: Context, sender: NodeId, tx: RegisterWorker) -> None:
+    """Register, or register again: the strikes are forgotten."""
+    require(tx.capacity >= 1, "a worker computes at least one batch a round")
+    require(is_open_service(ctx.state, tx.service), "there is no such job to work for")
+    standing = get_standing(ctx.state, sender)
+    services = tuple(sorted({*standing.services, tx.service}))
+    require(len(services) <= MAX_SERVICES, "registered for too many jobs")
+    put_standing(ctx, sender, replace(standing, reward_to=tx.reward_to, services=services))
+    worker = Worker(tx.memory, tx.capacity, tx.engine, 0)
+    ctx.state.put(keys.worker(tx.service, sender), WORKER.encode(worker))
+    ctx.emit(WorkerRegistered(tx.service, sender, tx.memory, tx.capacity))
+
+
+def is_open_service(state: StateReader, service: JobId) -> bool:
+    """Whether one can work for this: the translation orders, or a training job not over."""
+    if service == ORDERS:
+        return True
+    job = load(state, keys.job(service), JOB)
+    return job is not None and job.kind is JobKind.TRAINING
+
+
+def process_unregister_worker(ctx: Context, sender: NodeId, tx: UnregisterWorker) -> None:
+    """Withdraw: rounds that are already scheduled still count on the worker."""
+    registered = get_worker(ctx.state, tx.service, sender) is not None
+    require(registered, "not registered for this job")
+    remove_worker(ctx, tx.service, sender, unhealthy=False)
+
+
+def remove_worker(ctx: Context, service: JobId, node: NodeId, *, unhealthy: bool) -> None:
+    """End a registration."""
+    standing = get_standing(ctx.state, node)
+    services = tuple([other for other in standing.services if other != service])
+    put_standing(ctx, node, replace(standing, services=services))
+    ctx.state.delete(keys.worker(service, node))
+    ctx.emit(WorkerRemoved(service, node, unhealthy))
+
+
+def process_answer(ctx: Context, service: JobId, node: NodeId) -> None:
+    """The worker met its deadline."""
+    worker = get_worker(ctx.state, service, node)
+    if worker is not None and worker.strikes:
+        ctx.state.put(keys.worker(service, node), WORKER.encode(replace(worker, strikes=0)))
+
+
+def process_miss(ctx: Context, service: JobId, node: NodeId) -> int:
+    """The worker missed a deadline; after too many in a row it must register again."""
+    worker = get_worker(ctx.state, service, node)
+    if worker is None:
+        return 0
+    strikes = worker.strikes + 1
+    if strikes >= ctx.params.max_strikes:
+        remove_worker(ctx, service, node, unhealthy=True)
+    else:
+        ctx.state.put(keys.worker(service, node), WORKER.encode(replace(worker, strikes=strikes)))
+    return strikes
+
+
+def count_verified(ctx: Context, node: NodeId) -> None:
+    """The node's result was one of the equal ones of a verified draw."""
+    standing = get_standing(ctx.state, node)
+    put_standing(ctx, node, replace(standing, verified=standing.verified + 1))
+
+
+def get_draw_weight(ctx: Context, node: NodeId) -> int:
+    """How much likelier than others a node's batches are drawn; never less than 1."""
+    newcomer = get_standing(ctx.state, node).verified < ctx.params.newcomer_batches
+    return max(1, ctx.params.newcomer_factor) if newcomer else 1
