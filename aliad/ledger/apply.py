@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from aliad.crypto import verify_all
-from aliad.errors import RemoteProtocolError
 from aliad.ledger import keys
 from aliad.ledger.accounts import get_economy, put_economy
 from aliad.ledger.ballots import admit
@@ -190,13 +189,3 @@ def make_genesis_state(genesis: Genesis) -> DictState:
         admit(ctx, node)
     state.adopt(ctx.state.changes())
     return state
-
-
-def is_decodable(payload: bytes) -> bool:
-    """Whether a payload and all its transactions decode; for early checks of what peers send."""
-    try:
-        for raw in decode_payload(payload).transactions:
-            decode_transaction(raw)
-    except RemoteProtocolError:
-        return False
-    return True
