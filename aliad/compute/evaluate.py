@@ -1,7 +1,6 @@
 """Loss of a model on held-out lines, without dropout and label smoothing."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 
 from aliad.compute.graph import Builder, Graph, run
@@ -14,11 +13,10 @@ from aliad.compute.transformer import ModelConfig, Parameters, loss_only, parame
 def evaluation_graph(config: ModelConfig, shape: MicroShape) -> Graph:
     """Leaves: parameters, positions, micro-batch. Result: sum of negative log-likelihoods [1]."""
     b = Builder()
-    plain = replace(config, dropout=0.0, smoothing=0.0)
     weights = {name: b.leaf(name, s) for name, s in parameter_shapes(config).items()}
     positions = b.leaf("positions", (config.length, config.width))
     inputs = declare(b, shape, positions, "batch")
-    return b.finish([loss_only(b, plain, weights, inputs, shape.batch)])
+    return b.finish([loss_only(b, config.without_noise(), weights, inputs, shape.batch)])
 
 
 def validation_loss(

@@ -70,10 +70,10 @@ def operation(
 Result = TypeVar("Result")
 
 
-def _finite(result: Result | None) -> Result:
+def finite(result: Result | None) -> Result:
     """The result of a kernel, which is None where it met a value out of range."""
     if result is None:
-        raise exact.not_finite()
+        raise exact.notfinite()
     return result
 
 
@@ -88,7 +88,7 @@ def quantise(x: Tensor, *, along: str, terms: int) -> Quantised:
     """Integers of bounded norm along rows, columns or both, and their scale."""
     if usable(x):
         plan = exact.norm_plan(terms)
-        return Quantised(*_finite(quantising.quantise(x, along, *plan)))
+        return Quantised(*finite(quantising.quantise(x, along, *plan)))
     return exact.quantise(x, _DIMS[along], terms)
 
 
@@ -96,7 +96,7 @@ def quantise(x: Tensor, *, along: str, terms: int) -> Quantised:
 def quantise_slices(x: Tensor, *, along: str, terms: int) -> tuple[Tensor, ...]:
     """Two slices: a quantised tensor and its quantised residual, for about 22 bits in all."""
     if usable(x):
-        return _finite(quantising.quantise_slices(x, along, *exact.norm_plan(terms)))
+        return finite(quantising.quantise_slices(x, along, *exact.norm_plan(terms)))
     first = exact.quantise(x, _DIMS[along], terms)
     return (*first, *exact.quantise(exact.residual(x, first), _DIMS[along], terms))
 
@@ -204,7 +204,7 @@ def embed_gradient(dy: Tensor, ids: Tensor, *, vocabulary: int, scale: float) ->
     float64 in any order.
     """
     if usable(dy, ids):
-        return _finite(rowwise.scatter(dy, ids, vocabulary, SUM_BITS, scale))
+        return finite(rowwise.scatter(dy, ids, vocabulary, SUM_BITS, scale))
     t = SUM_BITS - exact.exponent(exact.largest(dy, (0, 1))).clamp_(min=LOW_EXPONENT)
     q = torch.mul(dy, exact.power_of_two(t)).round_().double()
     out = torch.zeros(vocabulary, dy.shape[1], dtype=torch.float64, device=dy.device)
@@ -223,7 +223,7 @@ def rms_norm(x: Tensor, gain: Tensor, *, eps: float) -> tuple[Tensor, Tensor]:
     in float64.
     """
     if usable(x, gain):
-        return _finite(rowwise.rms_norm(x, gain, exact.sum_places(x.shape[1]), eps))
+        return finite(rowwise.rms_norm(x, gain, exact.sum_places(x.shape[1]), eps))
     width = torch.full((1, 1), float(x.shape[-1]), device=x.device)
     mean = exact.exact_sum(x * x, (-1,)).div_(width).add_(eps)
     r = torch.ones_like(mean).div_(exact.exact_sqrt(mean))
@@ -235,8 +235,8 @@ def rms_norm_gradient(dy: Tensor, x: Tensor, r: Tensor, gain: Tensor) -> tuple[T
     """(dx, dgain): dx = r·(dy·gain - x̂·mean(dy·gain·x̂)), dgain = sum over tokens of dy·x̂."""
     if usable(dy, x, r, gain):
         places = exact.sum_places(x.shape[1])
-        dx, through = _finite(rowwise.rms_norm_gradient(dy, x, r, gain, places))
-        return dx, _finite(rowwise.column_sums(through, exact.sum_places(x.shape[0])))
+        dx, through = finite(rowwise.rms_norm_gradient(dy, x, r, gain, places))
+        return dx, finite(rowwise.column_sums(through, exact.sum_places(x.shape[0])))
     normal = torch.mul(x, r)
     through = torch.mul(dy, normal)
     dgain = exact.exact_sum(through, (0,)).view(-1)
@@ -255,7 +255,7 @@ def quantise_heads(
 ) -> Quantised:
     """Part `part` of [T, parts·d], split into heads [B, h, L, d/h], quantised per row."""
     if usable(x):
-        return Quantised(*_finite(head_kernels.quantise_heads(x, part, parts, batch, heads, bits)))
+        return Quantised(*finite(head_kernels.quantise_heads(x, part, parts, batch, heads, bits)))
     split = x.view(batch, -1, parts, heads, x.shape[-1] // (parts * heads))
     return exact.quantise_entries(split[:, :, part].transpose(1, 2), (-1,), bits)
 
@@ -288,9 +288,9 @@ def attention_weights(
     causal: bool,
 ) -> Tensor:
     """float32 [B, h, Lq, Lk]: softmax of scaled dot products; zero where a key is not visible."""
-    if usable(q, k, q_scale, k_scale, lengths):
+    if usable(q, lengths):
         dots = torch.matmul(q, k.mT)
-        return _finite(
+        return finite(
             head_kernels.attention_weights(dots, q_scale, k_scale, lengths, scale, causal)
         )
     scores = exact.product(Quantised(q, q_scale), Quantised(k.mT, k_scale.mT)).mul_(scale)
@@ -305,7 +305,7 @@ def mix_values(p: Tensor, v: Tensor, v_scale: Tensor) -> Tensor:
     to at most 1, so on a grid of 2**-13 relative to the largest scale it can see, every partial sum
     stays below 2**13·2**10 plus rounding, whatever the length and the padding.
     """
-    if usable(p, v_scale):
+    if usable(p):
         grid, unit = head_kernels.value_grid(p, v_scale, PROBABILITY_BITS)
         return torch.matmul(grid, v).mul_(unit)
     seen = torch.mul(p > 0, v_scale.mT).amax(-1, keepdim=True).clamp_(min=2.0**-80)
@@ -326,7 +326,7 @@ def attention_scores_gradient(
     """Gradient of the dot products: p·(dp - sum(p·dp))·scale with dp = do @ v.T."""
     if usable(p, do, do_scale, v, v_scale):
         dots, places = torch.matmul(do, v.mT), exact.sum_places(p.shape[-1])
-        return _finite(head_kernels.scores_gradient(p, dots, do_scale, v_scale, places, scale))
+        return finite(head_kernels.scores_gradient(p, dots, do_scale, v_scale, places, scale))
     dp = exact.product(Quantised(do, do_scale), Quantised(v.mT, v_scale.mT))
     mean = exact.exact_sum(torch.mul(p, dp), (-1,))
     return dp.sub_(mean).mul_(p).mul_(scale)
@@ -339,7 +339,7 @@ def folded_product(x: Tensor, q: Tensor, q_scale: Tensor, *, transposed: bool, b
     q's scales are folded into x, which is then quantised to `bits` along the contraction.
     """
     if usable(x, q_scale):
-        values, unit = _finite(head_kernels.fold(x, q_scale, transposed, bits))
+        values, unit = finite(head_kernels.fold(x, q_scale, transposed, bits))
         left = _oriented(values, unit, transposed)
         return torch.matmul(left.values, q).mul_(left.scale)
     if transposed:
@@ -364,7 +364,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> tuple[
     real = (labels != 0).view(-1, 1)
     rows = labels.view(-1, 1).to(torch.int64)
     if usable(logits, labels):
-        gradient, top, total, plain = _finite(rowwise.cross_entropy(logits, labels, share, target))
+        gradient, top, total, plain = finite(rowwise.cross_entropy(logits, labels, share, target))
     else:
         gradient, total = exact.shifted_exp(logits)
         top, plain = logits.amax(-1, keepdim=True), exact.exact_sum(logits, (-1,), SUM_BITS)

@@ -4,7 +4,7 @@ one embedding table shared by source, target and output (Press and Wolf 2017).
 Here is the model as an operation graph for training; `decode` runs the same layers step by step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,6 +31,10 @@ class ModelConfig:
     dropout: float = 0.1
     smoothing: float = 0.1
     eps: float = 1e-6
+
+    def without_noise(self) -> "ModelConfig":
+        """The model as it is used after training: no dropout, no label smoothing."""
+        return replace(self, dropout=0.0, smoothing=0.0)
 
     def check(self) -> None:
         """Raise InputError, naming the field, for a shape no exact model can have."""
@@ -112,12 +116,12 @@ def initial_parameters(config: ModelConfig, seed: int) -> Parameters:
         variance = 1.0 / config.width if name == "embedding" else 2.0 / (shape[0] + shape[1])
         if name.endswith(("key_value", "query_key_value")):
             variance = 1.0 / config.width  # each projection counts as a square matrix
-        bound = round_to_float32_sqrt(3.0 * variance)
+        bound = _float32_sqrt(3.0 * variance)
         made[name] = uniform(key, stream_id("initial", name), shape, bound)
     return made
 
 
-def round_to_float32_sqrt(x: float) -> float:
+def _float32_sqrt(x: float) -> float:
     """float32 square root of a Python float: both roundings are IEEE's."""
     return torch.tensor(x, dtype=torch.float64).sqrt().float().item()
 
@@ -135,69 +139,89 @@ class Inputs:
     positions: Value
 
 
+class Stack:
+    """Builds sublayers of one micro-batch on a tape; `inputs` and `weights` are graph values."""
+
+    def __init__(
+        self, tape: Tape, config: ModelConfig, weights: dict[str, Value], inputs: Inputs, batch: int
+    ) -> None:
+        self.tape, self.config, self.weights = tape, config, weights
+        self.inputs, self.batch = inputs, batch
+
+    def encode(self) -> Value:
+        """[B·Ls, d]: the encoder's normalised output."""
+        x, lengths = self._embedded(self.inputs.source, "source"), self.inputs.source_lengths
+        for i in range(self.config.encoder_layers):
+            x = self._self_attention(x, f"encoder.{i}.self_attention", lengths, causal=False)
+            x = self._feed_forward(x, f"encoder.{i}.feed_forward")
+        return self._norm(x, "encoder")
+
+    def decode(self, memory: Value) -> Value:
+        """[B·Lt, d]: the decoder's normalised output for every target position."""
+        x, lengths = self._embedded(self.inputs.target, "target"), self.inputs.target_lengths
+        for i in range(self.config.decoder_layers):
+            x = self._self_attention(x, f"decoder.{i}.self_attention", lengths, causal=True)
+            x = self._cross_attention(x, memory, f"decoder.{i}.cross_attention")
+            x = self._feed_forward(x, f"decoder.{i}.feed_forward")
+        return self._norm(x, "decoder")
+
+    def _linear(self, x: Value, name: str) -> Value:
+        return layers.linear(self.tape, x, self.weights[name])
+
+    def _norm(self, x: Value, name: str) -> Value:
+        return layers.rms_norm(self.tape, x, self.weights[f"{name}.norm"], self.config.eps)
+
+    def _embedded(self, ids: Value, side: str) -> Value:
+        x = layers.embed(
+            self.tape,
+            self.weights["embedding"],
+            ids,
+            self.inputs.positions,
+            embedding_scale(self.config),
+            self.tape.shape(ids)[0] // self.batch,
+        )
+        stream = stream_id("dropout", side)
+        return layers.dropout(self.tape, x, self.inputs.seed, stream, self.config.dropout)
+
+    def _residual(self, x: Value, skip: Value, name: str) -> Value:
+        stream, rate = stream_id("dropout", name), self.config.dropout
+        return layers.add_residual(self.tape, x, skip, self.inputs.seed, stream, rate)
+
+    def _attention(
+        self, queries: tuple[Value, int], kv: tuple[Value, int, int], lengths: Value, causal: bool
+    ) -> Value:
+        batch, heads = self.batch, self.config.heads
+        return layers.attention(
+            self.tape, queries, kv, lengths, batch=batch, heads=heads, causal=causal
+        )
+
+    def _self_attention(self, x: Value, name: str, lengths: Value, causal: bool) -> Value:
+        qkv = self._linear(self._norm(x, name), f"{name}.query_key_value")
+        y = self._attention((qkv, 0), (qkv, 1, 2), lengths, causal)
+        return self._residual(self._linear(y, f"{name}.output"), x, name)
+
+    def _cross_attention(self, x: Value, memory: Value, name: str) -> Value:
+        q = self._linear(self._norm(x, name), f"{name}.query")
+        kv = self._linear(memory, f"{name}.key_value")
+        y = self._attention((q, 0), (kv, 0, 1), self.inputs.source_lengths, causal=False)
+        return self._residual(self._linear(y, f"{name}.output"), x, name)
+
+    def _feed_forward(self, x: Value, name: str) -> Value:
+        h = layers.relu(self.tape, self._linear(self._norm(x, name), f"{name}.up"))
+        return self._residual(self._linear(h, f"{name}.down"), x, name)
+
+
+def embedding_scale(config: ModelConfig) -> float:
+    """sqrt(width): embeddings have variance 1/width, positions 1/2."""
+    return _float32_sqrt(float(config.width))
+
+
 def forward(
     tape: Tape, config: ModelConfig, weights: dict[str, Value], inputs: Inputs, batch: int
 ) -> Value:
     """[B·Lt, d]: the decoder's normalised output for every target position."""
-    rate = config.dropout
-    scale = round_to_float32_sqrt(float(config.width))
-    table = weights["embedding"]
-
-    def embedded(ids: Value, side: str) -> Value:
-        length = tape.shape(ids)[0] // batch
-        x = layers.embed(tape, table, ids, inputs.positions, scale, length)
-        return layers.dropout(tape, x, inputs.seed, stream_id("dropout", side), rate)
-
-    def residual(x: Value, skip: Value, name: str) -> Value:
-        return layers.add_residual(tape, x, skip, inputs.seed, stream_id("dropout", name), rate)
-
-    def norm(x: Value, name: str) -> Value:
-        return layers.rms_norm(tape, x, weights[f"{name}.norm"], config.eps)
-
-    def self_attention(x: Value, name: str, lengths: Value, causal: bool) -> Value:
-        qkv = layers.linear(tape, norm(x, name), weights[f"{name}.query_key_value"])
-        y = layers.attention(
-            tape,
-            (qkv, 0),
-            (qkv, 1, 2),
-            lengths,
-            batch=batch,
-            heads=config.heads,
-            causal=causal,
-        )
-        return residual(layers.linear(tape, y, weights[f"{name}.output"]), x, name)
-
-    def cross_attention(x: Value, memory: Value, name: str) -> Value:
-        q = layers.linear(tape, norm(x, name), weights[f"{name}.query"])
-        kv = layers.linear(tape, memory, weights[f"{name}.key_value"])
-        y = layers.attention(
-            tape,
-            (q, 0),
-            (kv, 0, 1),
-            inputs.source_lengths,
-            batch=batch,
-            heads=config.heads,
-            causal=False,
-        )
-        return residual(layers.linear(tape, y, weights[f"{name}.output"]), x, name)
-
-    def feed_forward(x: Value, name: str) -> Value:
-        h = layers.relu(tape, layers.linear(tape, norm(x, name), weights[f"{name}.up"]))
-        return residual(layers.linear(tape, h, weights[f"{name}.down"]), x, name)
-
-    memory = embedded(inputs.source, "source")
-    for i in range(config.encoder_layers):
-        memory = self_attention(
-            memory, f"encoder.{i}.self_attention", inputs.source_lengths, causal=False
-        )
-        memory = feed_forward(memory, f"encoder.{i}.feed_forward")
-    memory = norm(memory, "encoder")
-    x = embedded(inputs.target, "target")
-    for i in range(config.decoder_layers):
-        x = self_attention(x, f"decoder.{i}.self_attention", inputs.target_lengths, causal=True)
-        x = cross_attention(x, memory, f"decoder.{i}.cross_attention")
-        x = feed_forward(x, f"decoder.{i}.feed_forward")
-    return norm(x, "decoder")
+    stack = Stack(tape, config, weights, inputs, batch)
+    return stack.decode(stack.encode())
 
 
 def loss_and_gradients(
