@@ -142,10 +142,10 @@ def read_sums(folder: Path) -> dict[str, str]:
             "Give the folder that `aliad model train -o` wrote.",
         )
     raw = _read(folder / SUMS, SMALL_FILE_BYTES)
-    lines = raw.decode("ascii", "replace").splitlines()
-    found = [_SUM_LINE.fullmatch(line) for line in lines]
+    lines = raw.decode("ascii", "replace").split("\n")
+    found = [_SUM_LINE.fullmatch(line) for line in lines[:-1]]
     sums = {match[2]: match[1] for match in found if match}
-    if len(sums) != len(lines) or tuple(sorted(sums)) != _FILES:
+    if lines[-1] or len(sums) != len(found) or tuple(sums) != _FILES:
         raise _unusable(f"{folder / SUMS} does not name the files of a model once each.")
     return sums
 
