@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from xml.sax import SAXParseException
+from xml.sax.expatreader import ExpatParser
 from xml.sax.handler import ContentHandler, feature_external_ges
 from xml.sax.xmlreader import AttributesImpl, Locator
 
@@ -43,7 +44,7 @@ def read_tmx(path: Path, languages: tuple[str, str] | None) -> Iterator[Pair]:
     try:
         for chunk in read_chunks(path):
             units.heard = False
-            parser.feed(chunk)
+            _feed(parser, chunk, path)
             silence = 0 if units.heard else silence + len(chunk)
             if silence > LONGEST_SILENCE_BYTES:
                 raise _endless(path, units.line)
@@ -63,6 +64,19 @@ def read_tmx(path: Path, languages: tuple[str, str] | None) -> Iterator[Pair]:
             "Remove the declarations from the head of the file if you trust its origin.",
         ) from error
     yield from units.take()
+
+
+def _feed(parser: ExpatParser, chunk: bytes, path: Path) -> None:
+    try:
+        parser.feed(chunk)
+    except DefusedXmlException:
+        raise
+    except (LookupError, ValueError) as error:
+        raise InputError(
+            f"{path} declares an encoding that cannot be read.",
+            f"The parser says: {error}.",
+            "Save the translation memory as UTF-8.",
+        ) from error
 
 
 def _endless(path: Path, line: int) -> InputError:

@@ -1,9 +1,14 @@
-"""Where the benchmark corpus lies, if it does, and hypothesis strategies for token pairs."""
+"""Where the benchmark corpus lies, if it does, and how hypothesis runs."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no failure: nothing here is asserted about time.
+settings.register_profile("corpus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("corpus")
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,23 @@ def test_lines_come_back_as_written(lines: list[str]) -> None:
         assert list(read_lines(path)) == expected
 
 
+@given(
+    st.sampled_from(["a.tsv", "a.tmx", "a.tsv.gz", "a.tmx.gz"]),
+    st.sampled_from([b"", b"\x1f\x8b\x08\x00", b"<tmx>", b"<?xml version='1.0'?><tmx><tu><tuv>"]),
+    st.binary(max_size=200),
+)
+def test_arbitrary_files_give_pairs_or_an_input_error(name: str, start: bytes, rest: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(start + rest)
+        message, pairs = "", []
+        try:
+            pairs = list(read_pairs(path))
+        except InputError as error:
+            message = str(error)
+        assert pairs or len(message.splitlines()) == 3
+
+
 def test_bad_utf8_names_the_line(tmp_path: Path) -> None:
     source = put(tmp_path / "a.en", b"fine\ngr\xfc\xdfe\n")
     target = put(tmp_path / "a.de", b"gut\nschlecht\n")

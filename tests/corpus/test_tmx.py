@@ -97,6 +97,12 @@ def test_wrong_encoding(tmp_path: Path) -> None:
     assert "Line 8: not well-formed (invalid token)" in failure(path)
 
 
+@pytest.mark.parametrize("name", ["klingon", "utf-7", "shift_jis", "zlib", "idna", "undefined"])
+def test_unusable_encodings(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path / "a.tmx", HEAD.replace("UTF-8", name) + BODY)
+    assert "declares an encoding that cannot be read" in failure(path)
+
+
 def test_entities_are_refused(tmp_path: Path) -> None:
     bomb = '<!DOCTYPE tmx [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>'
     outside = '<!DOCTYPE tmx [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
