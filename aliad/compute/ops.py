@@ -18,7 +18,7 @@ from torch import Tensor
 from aliad.compute import exact
 from aliad.compute.exact import LOW_EXPONENT, SUM_BITS, Quantised
 from aliad.compute.kernels import heads as head_kernels
-from aliad.compute.kernels import quantising, rowwise, usable
+from aliad.compute.kernels import quantising, rowwise, stepping, usable
 from aliad.compute.noise import dropout_keep, dropout_key, dropout_threshold
 
 Attribute = int | float | str | bool
@@ -384,6 +384,8 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> tuple[
 def sum_squares(x: Tensor) -> Tensor:
     """float64 [1]: sum of squares, exact in fixed point per row, then over rows."""
     flat = x if x.dim() > 1 else x.view(1, -1)
+    if usable(flat):
+        return finite(stepping.sum_squares(flat, exact.sum_places(flat.shape[1]), SUM_BITS))
     rows = exact.exact_sum(flat * flat, (-1,))
     return exact.exact_sum(rows, (0, 1), exact.SUM_BITS).double().view(1)
 
@@ -411,6 +413,8 @@ def local_step(
 
     factor, rate: float32 [1]; divisor: as theta, the preconditioner committed for the round.
     """
+    if usable(theta, gradient, divisor):
+        return stepping.local_step(theta, gradient, factor, rate, divisor)
     return torch.mul(gradient, factor).mul_(rate).div_(divisor).neg_().add_(theta)
 
 
@@ -423,6 +427,8 @@ def sign_step(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
 @operation()
 def square_step(gradient: Tensor, factor: Tensor, *sums: Tensor, steps: int) -> Tensor:
     """(gradient·factor)²/steps, plus the `sums` of the steps before."""
+    if sums and usable(gradient, *sums):
+        return stepping.square_step(gradient, factor, 1.0 / steps, *sums)
     g = torch.mul(gradient, factor)
     g.mul_(g).mul_(1.0 / steps)
     return g.add_(sums[0]) if sums else g
