@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from aliad.corpus.sample.draw import Draw
-from aliad.corpus.sample.sentences import Sentence, draw_sentence
+from aliad.corpus.sample.sentence import Sentence
+from aliad.corpus.sample.sentences import draw_sentence
 from aliad.corpus.shuffle import derive_seed
 from aliad.corpus.writing import write_whole
 from aliad.errors import InputError

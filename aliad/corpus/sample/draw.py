@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from aliad.corpus.sample import lexicon
+from aliad.corpus.sample import lexicon, verbs
 from aliad.corpus.sample.clause import Adverbial, Clause, Modal, Tense
 from aliad.corpus.sample.numerals import english_clock, german_clock
 from aliad.corpus.sample.phrases import (
@@ -186,10 +186,10 @@ class Draw:
         if choice < 45:
             clause = self._with_accusative(subject, tense)
         elif choice < 55:
-            verb = self._verb(lexicon.WITH_DATIVE, tense)
+            verb = self._verb(verbs.WITH_DATIVE, tense)
             clause = Clause(subject, verb, tense, dative=self.other_person(subject))
         elif choice < 68:
-            verb = self._verb(lexicon.WITH_BOTH, tense)
+            verb = self._verb(verbs.WITH_BOTH, tense)
             clause = Clause(
                 subject,
                 verb,
@@ -198,12 +198,12 @@ class Draw:
                 accusative=self.phrase(self.noun(verb.objects)),
             )
         elif choice < 80:
-            verb = self._verb(lexicon.WITHOUT_OBJECT, tense)
+            verb = self._verb(verbs.WITHOUT_OBJECT, tense)
             company = self.company() if self.chance(30) else None
             place = None if verb.english.base == "swim" else self.where()
             clause = Clause(subject, verb, tense, company=company, place=place)
         elif choice < 88:
-            clause = Clause(subject, self._verb(lexicon.OF_TIME, tense), tense)
+            clause = Clause(subject, self._verb(verbs.OF_TIME, tense), tense)
         else:
             clause = self._motion(subject, tense)
         return clause
@@ -222,12 +222,12 @@ class Draw:
         denied = may_deny and self.chance(deny)
         return replace(clause, modal=modal, gladly=gladly, time=time, denied=denied)
 
-    def _verb(self, verbs: Sequence[Verb], tense: Tense) -> Verb:
-        fitting = [verb for verb in verbs if verb.english.ing or tense is not Tense.NOW]
+    def _verb(self, choices: Sequence[Verb], tense: Tense) -> Verb:
+        fitting = [verb for verb in choices if verb.english.ing or tense is not Tense.NOW]
         return self.pick(fitting)
 
     def _with_accusative(self, subject: Phrase, tense: Tense) -> Clause:
-        verb = self._verb(lexicon.WITH_ACCUSATIVE, tense)
+        verb = self._verb(verbs.WITH_ACCUSATIVE, tense)
         noun = self.noun(verb.objects)
         if noun.kind is not Kind.PERSON:
             return Clause(subject, verb, tense, accusative=self.phrase(noun))
@@ -237,7 +237,7 @@ class Draw:
         return Clause(subject, verb, tense, accusative=other)
 
     def _motion(self, subject: Phrase, tense: Tense) -> Clause:
-        verb = self._verb(lexicon.OF_MOTION, tense)
+        verb = self._verb(verbs.OF_MOTION, tense)
         if verb.english.base == "travel":
             to, by = self.to_city(), self.pick(lexicon.VEHICLES_TO_RIDE)
             place = Adverbial(f"{to.english} {by[0]}", f"{by[1]} {to.german}")

@@ -24,11 +24,6 @@ def form(forms: tuple[str, str, str, str], person: Person) -> str:
     return forms[_ORDER.index(person)]
 
 
-def sentence(words: str, end: str) -> str:
-    """Write a clause as a sentence: capital letter first, ``end`` last."""
-    return words[0].upper() + words[1:] + end
-
-
 def main_clause(clause: Clause, front: Front = Front.SUBJECT) -> str:
     """Speak with the finite verb second: "Gestern hat die Frau ein Auto gekauft"."""
     finite, rest = _predicate(clause)

@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from aliad.corpus.sample import english, german, lexicon
+from aliad.corpus.sample import english, german, lexicon, verbs
 from aliad.corpus.sample.clause import Adverbial, Clause, Front, Tense
 from aliad.corpus.sample.draw import MODALS
 from aliad.corpus.sample.phrases import Article, Name, NounPhrase, Personal
 from aliad.corpus.sample.words import Adjective, Noun, Person, Time, Verb
 
 VERBS = (
-    *lexicon.WITH_ACCUSATIVE,
-    *lexicon.WITH_DATIVE,
-    *lexicon.WITH_BOTH,
-    *lexicon.WITHOUT_OBJECT,
-    *lexicon.OF_TIME,
-    *lexicon.OF_MOTION,
-    *lexicon.OF_SPEECH,
+    *verbs.WITH_ACCUSATIVE,
+    *verbs.WITH_DATIVE,
+    *verbs.WITH_BOTH,
+    *verbs.WITHOUT_OBJECT,
+    *verbs.OF_TIME,
+    *verbs.OF_MOTION,
+    *verbs.OF_SPEECH,
 )
 
 
