@@ -32,10 +32,14 @@ MARK_FILE: Final = "TIPMARK"
 
 @dataclass(frozen=True, slots=True)
 class GenesisState:
-    """Where the chain starts: the genesis hash stands for block 0, ``values`` for its state."""
+    """Where the chain starts: the genesis hash stands for block 0, ``values`` for its state.
+
+    ``record`` is the encoded genesis: a database explains itself without other files.
+    """
 
     hash: Hash32
     values: Mapping[bytes, bytes]
+    record: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +101,15 @@ def start_chain(store: KeyValueStore, genesis: GenesisState) -> None:
     batch = WriteBatch()
     changes: Changes = dict(sorted(genesis.values.items()))
     put_state(batch, changes, compute_root_update(RootTree(), StateRows(store), changes))
-    put_start(batch, genesis.hash, Tip(Height(0), genesis.hash))
+    put_start(batch, genesis, Tip(Height(0), genesis.hash))
     store.write(batch, sync=True)
 
 
-def put_start(batch: WriteBatch, genesis: Hash32, base: Tip) -> None:
+def put_start(batch: WriteBatch, genesis: GenesisState, base: Tip) -> None:
     """Write the rows every chain database has from the beginning."""
     batch.put(keys.META_SCHEMA, keys.u64(schema.SCHEMA))
-    batch.put(keys.META_GENESIS, genesis)
+    batch.put(keys.META_GENESIS, genesis.hash)
+    batch.put(keys.META_RECORD, genesis.record)
     put_tip(batch, keys.META_BASE, base)
     put_tip(batch, keys.META_TIP, base)
     batch.put(keys.at_height(keys.HASH_AT, base.height), base.hash)

@@ -9,7 +9,7 @@ are committed in one batch each, so whatever is missing takes whole blocks with 
   logs and freshly written tables together can hold;
 - in the state, against the root the newest header names.
 
-:mod:`aliad.store.verify` looks at everything else.
+:mod:`aliad.store.verification` looks at everything else.
 """
 
 from typing import Final

@@ -25,6 +25,7 @@ AUDIT_SUBJECT: Final = b"\x0c"  # length u8 | subject | serial u64 -> nothing
 
 META_SCHEMA: Final = META + b"schema"
 META_GENESIS: Final = META + b"genesis"
+META_RECORD: Final = META + b"genesis-record"
 META_TIP: Final = META + b"tip"
 META_BASE: Final = META + b"base"
 META_AUDIT: Final = META + b"audit"
@@ -60,6 +61,14 @@ def read_u64(raw: bytes, what: str) -> int:
         raise StoreCorrupt(f"{what} has {len(raw)} bytes instead of 8", "", RESYNC)
     number: int = _U64.unpack(raw)[0]
     return number
+
+
+def read_bucket(key: bytes) -> int:
+    """The index in a bucket's key. Raises StoreCorrupt unless the key has its length."""
+    if len(key) != 1 + _U16.size:
+        raise StoreCorrupt(f"a bucket's key has {len(key)} bytes instead of 3", "", RESYNC)
+    index: int = _U16.unpack(key[1:])[0]
+    return index
 
 
 def read_place(raw: bytes, what: str) -> tuple[int, int]:

@@ -14,8 +14,6 @@ from aliad.ledger.block import (
     MAX_PAYLOAD_BYTES,
     AppHeader,
     Header,
-    Payload,
-    decode_payload,
 )
 from aliad.store.format import HeaderView
 from aliad.types import Hash32
@@ -69,12 +67,12 @@ def encode_body(last_commit: codec.Value, payload: bytes) -> bytes:
     return codec.encode((1, last_commit, payload))
 
 
-def read_body(raw: bytes) -> tuple[codec.Value, Payload]:
-    """The parent's certificate, as values, and the transactions. Raises RemoteProtocolError."""
+def read_body(raw: bytes) -> tuple[codec.Value, bytes]:
+    """The parent's certificate, as values, and the payload. Raises RemoteProtocolError."""
     fields = codec.Fields(codec.decode(raw, max_bytes=MAX_BODY_BYTES), "body")
     if fields.uint() != 1:
         raise RemoteProtocolError("a body of another version")
     last_commit = fields.value()
-    payload = decode_payload(fields.blob(MAX_PAYLOAD_BYTES))
+    payload = fields.blob(MAX_PAYLOAD_BYTES)
     fields.end()
     return last_commit, payload

@@ -15,14 +15,13 @@ from aliad.ledger.state import Changes
 from aliad.ledger.state_root import RootTree, compute_root_update
 from aliad.store import keys
 from aliad.store.blocks import Tip
-from aliad.store.chain import MARK_FILE, put_start
+from aliad.store.chain import MARK_FILE, GenesisState, put_start
 from aliad.store.checks import damaged
 from aliad.store.format import HeaderView
 from aliad.store.kv import StoreFailed, WriteBatch
 from aliad.store.leveldb import LevelDb, database_exists
 from aliad.store.state_rows import StateRows, put_state
 from aliad.store.tipmark import Mark, TipMark
-from aliad.types import Hash32
 
 SUFFIX: Final = ".fetching"
 
@@ -30,7 +29,7 @@ SUFFIX: Final = ".fetching"
 class StateBuilder:
     """A state being fetched, next to the directory where its chain will live."""
 
-    def __init__(self, directory: Path, genesis: Hash32) -> None:
+    def __init__(self, directory: Path, genesis: GenesisState) -> None:
         """Start afresh. Raises ConfigError if ``directory`` already holds a chain."""
         if database_exists(directory):
             raise ConfigError(

@@ -32,7 +32,7 @@ class StateRows:
     def buckets(self) -> Iterator[tuple[int, bytes]]:
         """All bucket records, by ascending index."""
         for key, record in self._reader.iterate(keys.BUCKET, prefix_end(keys.BUCKET)):
-            yield int.from_bytes(key[1:], "big"), record
+            yield keys.read_bucket(key), record
 
     def load_tree(self) -> RootTree:
         """The Merkle tree over the stored bucket records."""

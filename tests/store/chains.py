@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from aliad.errors import RemoteProtocolError
-from aliad.ledger.block import APP_HEADER, AppHeader, Header, Payload, encode_payload
+from aliad.ledger.block import (
+    APP_HEADER,
+    AppHeader,
+    Header,
+    Payload,
+    decode_payload,
+    encode_payload,
+)
 from aliad.ledger.state import Changes, StateReader
 from aliad.ledger.state_root import MemoryBuckets
 from aliad.store.audit import AuditEntry
@@ -16,7 +23,7 @@ from aliad.store.blocks import HistoryRow
 from aliad.store.chain import BlockCommit, ChainStore, GenesisState
 from aliad.store.kv import Reader
 from aliad.store.ledger_format import LedgerFormat, encode_body, encode_header, read_body
-from aliad.store.verify import Execution
+from aliad.store.verification import Execution
 from aliad.types import Hash32, Height, Millis, NodeId, RewardRate
 
 FORMAT = LedgerFormat()
@@ -30,7 +37,9 @@ def seeded(*parts: object) -> bytes:
 
 
 GENESIS = GenesisState(
-    Hash32(seeded("genesis")), {b"account/%d" % n: seeded("start", n) for n in range(ACCOUNTS)}
+    Hash32(seeded("genesis")),
+    {b"account/%d" % n: seeded("start", n) for n in range(ACCOUNTS)},
+    b"genesis record",
 )
 
 
@@ -68,7 +77,7 @@ class SeededExecutor:
 
     def execute(self, state: StateReader, header: bytes, body: bytes) -> Execution:
         height = FORMAT.decode_header(header).height
-        if read_body(body)[1].transactions != transactions_at(height):
+        if decode_payload(read_body(body)[1]).transactions != transactions_at(height):
             raise RemoteProtocolError(f"block {height} holds other transactions")
         return execution_at(height)
 

@@ -153,7 +153,7 @@ def test_it_is_opened_once(tmp_path: Path) -> None:
 
 def test_another_chain_is_refused(tmp_path: Path) -> None:
     on_disk(tmp_path).close()
-    other = GenesisState(Hash32(seeded("other")), {})
+    other = GenesisState(Hash32(seeded("other")), {}, b"")
     with pytest.raises(ConfigError, match="another chain"):
         open_chain(tmp_path / "chain", FORMAT, other)
 

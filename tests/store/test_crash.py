@@ -19,12 +19,13 @@ from aliad.store.chain import ChainStore, open_chain, start_chain
 from aliad.store.kv import StoreFailed
 from aliad.store.memory import MemoryStore
 from aliad.store.signer import open_signer
-from aliad.store.verify import verify_chain
+from aliad.store.verification import verify_chain
 from aliad.types import Height
 from tests.store.chains import FORMAT, GENESIS, SeededExecutor, everything, fill
 from tests.store.committer import vote
 
 KILLS = 100
+PATIENCE = 240  # seconds a child may take on a busy machine
 KILLS_PER_CHAIN = 10
 SMALL_BUFFER = 64 << 10  # bytes: a new table every 20 blocks or so, so that kills hit those, too
 
@@ -46,7 +47,7 @@ def run_until_killed(directory: Path, dice: random.Random) -> tuple[int, int]:
         time.sleep(moment)
     finally:
         child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate(timeout=60)
+    rest, _ = child.communicate(timeout=PATIENCE)
     assert child.returncode == -signal.SIGKILL, "the child ended before it was killed"
     signed = committed = 0
     for line in (output + rest).split(b"\n")[:-1]:  # the last line may be torn
@@ -60,7 +61,7 @@ def read_upto(child: subprocess.Popen[bytes], mark: bytes) -> bytes:
     assert child.stdout is not None
     output = b""
     while mark not in output:
-        ready, _, _ = select.select([child.stdout], [], [], 60)
+        ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
         assert ready, "the child says nothing"
         chunk = os.read(child.stdout.fileno(), 4096)
         assert chunk, f"the child ended early, saying {output!r}"
@@ -97,6 +98,7 @@ def check_after_kill(directory: Path, twin: Twin, signed: int, committed: int) -
     return tip
 
 
+@pytest.mark.timeout(1800)
 def test_kill_9_a_hundred_times_tears_no_block(tmp_path: Path) -> None:
     dice = random.Random(20260)
     twin, kills, tips = Twin(), 0, []
@@ -121,7 +123,7 @@ def test_kill_9_a_hundred_times_tears_no_block(tmp_path: Path) -> None:
 
 def finish_when_full(directory: Path, child: subprocess.Popen[bytes]) -> int:
     """The child must stop by itself with an explanation; returns the tip it claims."""
-    output, _ = child.communicate(timeout=60)
+    output, _ = child.communicate(timeout=PATIENCE)
     assert child.returncode == 3, output[-2000:]
     head, _, text = output.partition(b"stopped ")
     number, _, message = text.partition(b"\n")

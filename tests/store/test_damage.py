@@ -11,11 +11,11 @@ from aliad.errors import StoreCorrupt
 from aliad.store.chain import open_chain
 from aliad.store.signer import SignerStore, open_signer
 from aliad.store.tipmark import TipMark
-from aliad.store.verify import verify_chain
+from aliad.store.verification import verify_chain
 from aliad.types import Height
 from tests.store.chains import FORMAT, GENESIS, SeededExecutor, everything, fill
 
-SEEDS = 600
+SEEDS = 500
 SMALL_BUFFER = 64 << 10  # bytes, so that the chain fills several tables
 
 
@@ -122,6 +122,7 @@ def outcome(directory: Path, oracle: dict[bytes, bytes]) -> str:
     return "wrong data passed as good"
 
 
+@pytest.mark.timeout(1800)
 def test_damage_is_explained_or_harmless(pristine: Path, tmp_path: Path) -> None:
     start = tmp_path / "oracle"
     shutil.copytree(pristine, start)
@@ -146,6 +147,7 @@ def vote(signer: SignerStore, height: int) -> None:
     signer.write(Height(height), [(b"vote/%d" % n, b"x" * 90) for n in range(3)])
 
 
+@pytest.mark.timeout(1800)
 def test_a_damaged_signer_log_never_forgets_silently(tmp_path: Path) -> None:
     pristine = tmp_path / "pristine"
     for start, end in ((1, 60), (60, 90), (90, 100)):

@@ -16,7 +16,7 @@ from aliad.store.state_chunks import LedgerStateRules, StateShelf
 from aliad.store.sync_core import Answer, PeerClaims, PeerGone, Tick
 from aliad.store.sync_peers import DropPeer, Request, Want, WantBuckets, WantHeaders
 from aliad.store.sync_state import KeepChunk, StateComplete, StateSync
-from aliad.store.verify import verify_chain
+from aliad.store.verification import verify_chain
 from aliad.types import Hash32, Height, Millis, PeerId
 from tests.store.chains import FORMAT, GENESIS, ChainMaker, SeededExecutor, fill
 
@@ -147,7 +147,7 @@ def test_the_state_arrives_and_the_chain_goes_on(
 ) -> None:
     directory = tmp_path / "chain"
     directory.mkdir()
-    drops, done = fetch(server, {"a": truth, "b": truth}, StateBuilder(directory, GENESIS.hash))
+    drops, done = fetch(server, {"a": truth, "b": truth}, StateBuilder(directory, GENESIS))
     assert done
     assert not drops
     check_goes_on(directory, server)
@@ -155,7 +155,7 @@ def test_the_state_arrives_and_the_chain_goes_on(
 
 @pytest.mark.parametrize("lie", sorted(TWISTS))
 def test_liars_are_dropped(server: tuple[ChainStore, StateShelf], tmp_path: Path, lie: str) -> None:
-    builder = StateBuilder(tmp_path / "chain", GENESIS.hash)
+    builder = StateBuilder(tmp_path / "chain", GENESIS)
     peers = {"0 liar": TWISTS[lie], "a": truth, "b": silence}
     drops, done = fetch(server, peers, builder)
     assert done
@@ -166,26 +166,26 @@ def test_liars_are_dropped(server: tuple[ChainStore, StateShelf], tmp_path: Path
 def test_without_an_honest_peer_nothing_is_made(
     server: tuple[ChainStore, StateShelf], tmp_path: Path
 ) -> None:
-    builder = StateBuilder(tmp_path / "chain", GENESIS.hash)
-    _, done = fetch(server, {"x": flipped, "y": another_header}, builder)
+    builder = StateBuilder(tmp_path / "chain", GENESIS)
+    _, done = fetch(server, {"x": flipped, "y": flipped}, builder)
     assert not done
     builder.close()
     assert not (tmp_path / "chain").exists()
     # The next attempt starts afresh.
-    again = StateBuilder(tmp_path / "chain", GENESIS.hash)
+    again = StateBuilder(tmp_path / "chain", GENESIS)
     assert fetch(server, {"a": truth}, again)[1]
 
 
 def test_a_chain_is_not_overwritten(tmp_path: Path) -> None:
     open_chain(tmp_path / "chain", FORMAT, GENESIS).close()
     with pytest.raises(ConfigError, match="already holds"):
-        StateBuilder(tmp_path / "chain", GENESIS.hash)
+        StateBuilder(tmp_path / "chain", GENESIS)
 
 
 def test_a_state_that_is_not_the_headers_is_not_completed(
     server: tuple[ChainStore, StateShelf], tmp_path: Path
 ) -> None:
-    builder = StateBuilder(tmp_path / "chain", GENESIS.hash)
+    builder = StateBuilder(tmp_path / "chain", GENESIS)
     builder.keep(((b"a key", b"a value"),))
     raw = server[0].blocks.header(PIN)
     assert raw is not None
@@ -219,7 +219,7 @@ def test_odd_ranges_are_refused(
 def test_a_chunk_too_large_is_asked_for_in_halves(tmp_path: Path) -> None:
     dice = random.Random(1)
     big = {b"big/%d" % n: dice.randbytes(200_000) for n in range(12)}
-    genesis = GenesisState(GENESIS.hash, {**GENESIS.values, **big})
+    genesis = GenesisState(GENESIS.hash, {**GENESIS.values, **big}, b"")
     store = MemoryStore()
     start_chain(store, genesis)
     chain, shelf = ChainStore(store, FORMAT, GENESIS.hash), StateShelf()
