@@ -106,15 +106,32 @@ def save_model(model: Model, folder: Path) -> Stored:
     sums = "".join(f"{_sha256(contents[name])}  {name}\n" for name in _FILES).encode()
     contents[SUMS] = sums
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder} exists already.",
-            "A model is never written over another one.",
-            "Choose another folder, or remove this one.",
-        )
+        raise already_there(folder)
     with _folder_in_the_making(folder) as making:
         for name, content in contents.items():
             _write_synced(making / name, content)
     return Stored(folder, hashlib.sha256(sums).digest())
+
+
+def publish(making: Path, folder: Path) -> None:
+    """Give a saved model its final name, on the same file system.
+
+    Raises InputError if something has the name already.
+    """
+    try:
+        making.rename(folder)
+    except OSError as error:
+        raise already_there(folder) from error
+    _sync_folder(folder.parent)
+
+
+def already_there(folder: Path) -> InputError:
+    """The error for an output that has a name in use."""
+    return InputError(
+        f"{folder} exists already.",
+        "A model is never written over another one.",
+        "Choose another folder, or remove this one.",
+    )
 
 
 def load_model(folder: Path) -> Model:
