@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
+from aliad.compute.backends import integer_product
 from aliad.compute.tables import EXP2_BITS, LOG2_E, exp2_fractions, round_to_float32
 from aliad.errors import AliadError
 
@@ -154,7 +155,7 @@ def product(a: Quantised, b: Quantised) -> Tensor:
     product of the two scales is a power of two within range, so one rounding at most follows
     (none, unless the result is subnormal).
     """
-    return torch.matmul(a.values, b.values).mul_(a.scale * b.scale)
+    return integer_product(a.values, b.values).mul_(a.scale * b.scale)
 
 
 def transpose(q: Quantised) -> Quantised:

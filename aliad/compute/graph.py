@@ -151,10 +151,11 @@ def run_operation(operation: Operation, inputs: Sequence[Tensor]) -> tuple[Tenso
     return KINDS[operation.kind].run(inputs, dict(operation.attributes))
 
 
-def execute(
-    graph: Graph, leaves: Sequence[Tensor]
-) -> Iterator[tuple[Operation, tuple[Tensor, ...], dict[Value, Tensor]]]:
-    """Run operation by operation; each step yields its outputs and the tensors alive."""
+Alive = dict[Value, Tensor]
+
+
+def place(graph: Graph, leaves: Sequence[Tensor]) -> Alive:
+    """The leaves as tensors alive before the first operation. Raises AliadError for others."""
     if len(leaves) != len(graph.leaves):
         raise AliadError(
             f"The graph takes {len(graph.leaves)} tensors, {len(leaves)} were given.",
@@ -166,20 +167,30 @@ def execute(
                 f"Tensor {name!r} has shape {tuple(leaf.shape)}, the graph needs {shape}.",
                 "Parameters and batch belong to another model or spec.",
             )
-    alive: dict[Value, Tensor] = {Value(i): leaf for i, leaf in enumerate(leaves)}
-    for operation, dead in zip(graph.operations, graph.last_use, strict=True):
+    return {Value(i): leaf for i, leaf in enumerate(leaves)}
+
+
+def execute(
+    graph: Graph, alive: Alive, first: int = 0
+) -> Iterator[tuple[Operation, tuple[Tensor, ...]]]:
+    """Run the operations from number `first` on, yielding each with its outputs.
+
+    `alive` holds the tensors that are needed from there on and is kept up to date: whoever saves
+    it between two operations can go on later, elsewhere, to the same bits.
+    """
+    operations, last_use = graph.operations[first:], graph.last_use[first:]
+    for operation, dead in zip(operations, last_use, strict=True):
         outputs = run_operation(operation, [alive[v] for v in operation.inputs])
         alive.update(zip(operation.outputs, outputs, strict=True))
-        yield operation, outputs, alive
         for value in dead:
             del alive[value]
-    yield Operation("end", (), (), ()), (), alive
+        yield operation, outputs
 
 
 def run(graph: Graph, leaves: Sequence[Tensor]) -> list[Tensor]:
     """Execute the graph, dropping tensors after their last use; the results in order."""
-    alive: dict[Value, Tensor] = {}
-    for _, _, alive in execute(graph, leaves):  # noqa: B007
+    alive = place(graph, leaves)
+    for _ in execute(graph, alive):
         pass
     return [alive[v] for v in graph.results]
 
@@ -201,16 +212,13 @@ def trace(graph: Graph, leaves: Sequence[Tensor]) -> tuple[list[Tensor], list[Tr
     """Execute the graph and record every operation with the digest of its outputs."""
     ids = operation_ids(graph, [tensor_digest(leaf) for leaf in leaves])
     rows: list[TraceRow] = []
-    alive: dict[Value, Tensor] = {}
+    alive = place(graph, leaves)
     started = time.perf_counter()
-    for operation, outputs, alive in execute(graph, leaves):  # noqa: B007
-        if not outputs:
-            break
+    for i, (operation, outputs) in enumerate(execute(graph, alive)):
         seconds = time.perf_counter() - started
         digest = hashlib.sha256(b"".join(tensor_digest(x) for x in outputs)).digest()
         shape = graph.shapes[operation.outputs[0]]
         macs = graph.macs(operation)
-        i = len(rows)
         rows.append(TraceRow(i, ids[i], operation.kind, shape, macs, seconds, digest))
         started = time.perf_counter()
     return [alive[v] for v in graph.results], rows
