@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.ledger.attacks import ATTACKS, MUTANTS, Mutant
+from tests.ledger.attacks.mutants import ATTACKS, MUTANTS, Mutant
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)

@@ -17,8 +17,9 @@ from aliad.ledger.events import (
 from aliad.ledger.job_state import get_draws
 from aliad.ledger.jobs import DrawPhase, JobPhase, Outcome
 from aliad.ledger.transactions import CloseJob
-from tests.ledger.chain import BATCH_WORK, OWNER, Chain, Training, hash_of
+from tests.ledger.chain import OWNER, Chain, hash_of
 from tests.ledger.invariants import check_state
+from tests.ledger.training import BATCH_WORK, Training
 
 
 def run_to_end(training: Training) -> None:

@@ -1,0 +1,1 @@
+"""Ways to cheat, one module for each part of the protocol; see `mutants`."""
