@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aliad.compute import exact
 from aliad.compute.kernels import decoding, usable
-from aliad.compute.ops import finite
+from aliad.compute.operations.registry import finite
 from aliad.compute.stepper import Cache, Decoder, Ids
 from aliad.compute.transformer import ModelConfig, Parameters
 from aliad.errors import InputError

@@ -14,7 +14,7 @@ from typing import NewType
 import torch
 from torch import Tensor
 
-from aliad.compute.ops import KINDS, Attribute
+from aliad.compute.operations import KINDS, Attribute
 from aliad.errors import AliadError
 
 Value = NewType("Value", int)

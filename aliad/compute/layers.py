@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from aliad.compute.exact import ENTRY_BITS, MANTISSA_BITS, ceil_log2
 from aliad.compute.graph import Builder, Shape, Value
-from aliad.compute.ops import HEAD_BITS, VALUE_BITS
+from aliad.compute.operations.attention import HEAD_BITS, VALUE_BITS
 
 Backward = Callable[[Value], list[tuple[Value, Value]]]
 LOGIT_ROWS = 256  # tokens per slice of the vocabulary product, so that a slice stays in cache

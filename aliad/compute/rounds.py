@@ -25,7 +25,7 @@ from aliad.compute import exact
 from aliad.compute.graph import Builder, Graph, Value, run, tensor_digest
 from aliad.compute.microbatch import MicroShape, TokenLines, declare, tensors
 from aliad.compute.noise import stream_id
-from aliad.compute.ops import encode_rows
+from aliad.compute.operations.optimiser import encode_rows
 from aliad.compute.schedule import Schedule, correction
 from aliad.compute.tables import round_to_float32, sinusoids
 from aliad.compute.transformer import (

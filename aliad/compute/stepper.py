@@ -10,13 +10,15 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from aliad.compute import exact, ops
+from aliad.compute import exact
 from aliad.compute.exact import Quantised
 from aliad.compute.graph import Builder, Graph, run
 from aliad.compute.kernels import decoding, usable
 from aliad.compute.layers import Tape
 from aliad.compute.microbatch import MicroShape, declare, padded
-from aliad.compute.ops import HEAD_BITS, PROBABILITY_BITS, VALUE_BITS, finite
+from aliad.compute.operations import attention, embedding, products
+from aliad.compute.operations.attention import HEAD_BITS, PROBABILITY_BITS, VALUE_BITS
+from aliad.compute.operations.registry import finite
 from aliad.compute.tables import sinusoids
 from aliad.compute.transformer import (
     ModelConfig,
@@ -89,8 +91,8 @@ class Cache:
         )
         k = Quantised(self.keys[owner].mT.contiguous(), self.key_scale[owner].unsqueeze(-1))
         v = Quantised(self.values[owner], self.value_scale[owner].unsqueeze(-1))
-        p = ops.attention_weights(*q, *k, self.seen[owner], scale=scale, causal=False)
-        return ops.mix_values(p, *v).view(-1, heads * width)
+        p = attention.attention_weights(*q, *k, self.seen[owner], scale=scale, causal=False)
+        return attention.mix_values(p, *v).view(-1, heads * width)
 
 
 class Decoder:
@@ -100,12 +102,12 @@ class Decoder:
         self.parameters, self.config = parameters, config
         self.device = parameters["embedding"].device
         self._quantised = {
-            name: ops.quantise(x, along="both", terms=max(x.shape))
+            name: products.quantise(x, along="both", terms=max(x.shape))
             for name, x in parameters.items()
             if x.dim() == 2 and name != "embedding"
         }
         table = parameters["embedding"]
-        self._table = ops.quantise(table, along="rows", terms=config.width)
+        self._table = products.quantise(table, along="rows", terms=config.width)
         self._positions = sinusoids(config.length, config.width).to(self.device)
 
     def encode(self, sources: list[Ids]) -> list[Cache]:
@@ -125,8 +127,8 @@ class Decoder:
 
     def _memory_cache(self, kv: Tensor, lengths: Tensor) -> Cache:
         rows, heads = len(lengths), self.config.heads
-        k = ops.quantise_heads(kv, part=0, parts=2, batch=rows, heads=heads, bits=HEAD_BITS)
-        v = ops.quantise_heads(kv, part=1, parts=2, batch=rows, heads=heads, bits=VALUE_BITS)
+        k = attention.quantise_heads(kv, part=0, parts=2, batch=rows, heads=heads, bits=HEAD_BITS)
+        v = attention.quantise_heads(kv, part=1, parts=2, batch=rows, heads=heads, bits=VALUE_BITS)
         keys = k.values.mT.contiguous()
         return Cache(keys, k.scale.squeeze(-1), v.values, v.scale.squeeze(-1), lengths)
 
@@ -140,7 +142,7 @@ class Decoder:
         config = self.config
         here = self._positions[at : at + 1]
         table = self.parameters["embedding"]
-        x = ops.embed(table, ids, here, scale=embedding_scale(config), length=1)
+        x = embedding.embed(table, ids, here, scale=embedding_scale(config), length=1)
         itself = torch.arange(len(ids), dtype=torch.int32, device=self.device)
         for i in range(config.decoder_layers):
             name = f"decoder.{i}.self_attention"
@@ -154,16 +156,16 @@ class Decoder:
             name = f"decoder.{i}.feed_forward"
             h = torch.relu_(self._linear(self._norm(x, name), f"{name}.up"))
             x = self._linear(h, f"{name}.down").add_(x)
-        rows = ops.quantise(self._norm(x, "decoder"), along="rows", terms=config.width)
+        rows = products.quantise(self._norm(x, "decoder"), along="rows", terms=config.width)
         return exact.product(rows, exact.transpose(self._table))
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         gain = self.parameters[f"{name}.norm"]
-        y: Tensor = ops.rms_norm(x, gain, eps=self.config.eps)[0]
+        y: Tensor = embedding.rms_norm(x, gain, eps=self.config.eps)[0]
         return y
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
-        rows = ops.quantise(x, along="rows", terms=x.shape[1])
+        rows = products.quantise(x, along="rows", terms=x.shape[1])
         return exact.product(rows, exact.transpose(self._quantised[name]))
 
 

@@ -1,9 +1,9 @@
 """Fused CPU kernels: the same arithmetic as the torch formulas, in fewer passes over memory.
 
-Each kernel performs, element by element, the very operations of its counterpart in
-`aliad.compute.exact` or `aliad.compute.ops`: single IEEE 754 operations (numba contracts nothing
-to FMA unless told to), maxima, and sums of integers. So kernel and formula give the same bits,
-and a test holds them to it. CUDA tensors, and CPUs where the kernels are switched off with
+Each kernel performs, element by element, the very arithmetic of its counterpart in
+`aliad.compute.exact` or `aliad.compute.operations`: single IEEE 754 operations (numba contracts
+nothing to FMA unless told to), maxima, and sums of integers. So kernel and formula give the same
+bits, and a test holds them to it. CUDA tensors, and CPUs where the kernels are switched off with
 ALIAD_KERNELS=off, use the torch formulas.
 """
 

@@ -116,7 +116,7 @@ def _weigh(query: Any, query_scale: Any, keys: Any, scales: Any, scale: Any, w: 
 
 @njit(nogil=True, cache=True)
 def _mix(w: Any, values: Any, scales: Any, places: int, mixed: Any) -> None:
-    """mixed [d/h] becomes the sum of values [≥n, d/h] weighted by w [n], as `ops.mix_values`."""
+    """mixed [d/h] becomes the sum of values [≥n, d/h] weighted by w [n], as `mix_values`."""
     top = two_to(-80)
     for j in range(w.size):
         s = scales[j] if w[j] > _ZERO else _ZERO

@@ -44,7 +44,7 @@ def _quantise_heads(x: Any, bits: Any, offset: int, places: int, q: Any, scale: 
 def quantise_heads(
     x: Tensor, part: int, parts: int, batch: int, heads: int, places: int
 ) -> tuple[Tensor, Tensor] | None:
-    """As `ops.quantise_heads`."""
+    """As `operations.quantise_heads`."""
     width = x.shape[1] // (parts * heads)
     values = x.numpy()
     q = torch.empty(batch, heads, x.shape[0] // batch, width)
@@ -162,7 +162,7 @@ def _scores_gradient(
 def scores_gradient(
     p: Tensor, dp: Tensor, row_scale: Tensor, key_scale: Tensor, places: int, scale: float
 ) -> Tensor | None:
-    """As `ops.attention_scores_gradient`, from the integer products `dp`, which are overwritten."""
+    """As `attention_scores_gradient`, from the integer products `dp`, which are overwritten."""
     fine = _scores_gradient(
         p.numpy(),
         dp.numpy(),

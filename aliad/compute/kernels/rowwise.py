@@ -148,7 +148,7 @@ def _rms_norm(x: Any, bits: Any, gain: Any, places: int, eps: Any, y: Any, r: An
 
 
 def rms_norm(x: Tensor, gain: Tensor, places: int, eps: float) -> tuple[Tensor, Tensor] | None:
-    """As `ops.rms_norm`; `places` are the bits of its exact sum."""
+    """As `operations.rms_norm`; `places` are the bits of its exact sum."""
     values = x.numpy()
     y, r = torch.empty_like(x), torch.empty(x.shape[0], 1)
     fine = _rms_norm(
@@ -189,7 +189,7 @@ def _rms_norm_gradient(
 def rms_norm_gradient(
     dy: Tensor, x: Tensor, r: Tensor, gain: Tensor, places: int
 ) -> tuple[Tensor, Tensor] | None:
-    """(dx, dy·x̂ [T, d]) as in `ops.rms_norm_gradient`."""
+    """(dx, dy·x̂ [T, d]) as in `operations.rms_norm_gradient`."""
     dx, through = torch.empty_like(x), torch.empty_like(x)
     fine = _rms_norm_gradient(
         dy.numpy(),
@@ -258,7 +258,7 @@ def _scatter(dy: Any, bits: Any, ids: Any, places: int, factor: Any, total: Any,
 
 
 def scatter(dy: Tensor, ids: Tensor, vocabulary: int, places: int, factor: float) -> Tensor | None:
-    """As `ops.embed_gradient`."""
+    """As `operations.embed_gradient`."""
     values = dy.numpy()
     out = torch.empty(vocabulary, dy.shape[1])
     total = np.zeros(out.shape, np.int64)

@@ -31,7 +31,7 @@ def _sum_squares(x: Any, places: int, sum_places: int, sums: Any) -> bool:
 
 
 def sum_squares(x: Tensor, places: int, sum_places: int) -> Tensor | None:
-    """float64 [1], as `ops.sum_squares` of x [R, C]."""
+    """float64 [1], as `operations.sum_squares` of x [R, C]."""
     sums = torch.empty(x.shape[0] + 1)
     return sums[-1:].double() if _sum_squares(x.numpy(), places, sum_places, sums.numpy()) else None
 
@@ -45,7 +45,7 @@ def _local_step(theta: Any, gradient: Any, factor: Any, rate: Any, divisor: Any,
 def local_step(
     theta: Tensor, gradient: Tensor, factor: Tensor, rate: Tensor, divisor: Tensor
 ) -> Tensor:
-    """As `ops.local_step`."""
+    """As `operations.local_step`."""
     out = torch.empty_like(theta)
     _local_step(
         theta.view(-1).numpy(),
@@ -66,7 +66,7 @@ def _square_step(gradient: Any, factor: Any, share: Any, sums: Any, out: Any) ->
 
 
 def square_step(gradient: Tensor, factor: Tensor, share: float, sums: Tensor) -> Tensor:
-    """As `ops.square_step` with earlier sums."""
+    """As `operations.square_step` with earlier sums."""
     out = torch.empty_like(gradient)
     _square_step(
         gradient.view(-1).numpy(),
