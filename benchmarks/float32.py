@@ -31,7 +31,8 @@ class PlainTransformer(nn.Module):
 
     def weight(self, name: str) -> Tensor:
         """The parameter of this name."""
-        return self.weights[name.replace(".", "-")]
+        weight: Tensor = self.weights[name.replace(".", "-")]
+        return weight
 
     def embed(self, ids: Tensor, start: int = 0) -> Tensor:
         """[B, L, d] from ids [B, L]."""
@@ -61,7 +62,8 @@ class PlainTransformer(nn.Module):
     def self_attention(self, x: Tensor, name: str, mask: Tensor | None, causal: bool) -> Tensor:
         """One self-attention sublayer with its residual."""
         qkv = F.linear(self.norm(x, name), self.weight(f"{name}.query_key_value"))
-        y = self.attend(*self.heads(qkv, 3), mask, causal)
+        q, k, v = self.heads(qkv, 3)
+        y = self.attend(q, k, v, mask, causal)
         return self.residual(x, F.linear(y, self.weight(f"{name}.output")))
 
     def cross_attention(self, x: Tensor, memory: Tensor, name: str, mask: Tensor) -> Tensor:

@@ -92,7 +92,8 @@ class Cache:
         k = Quantised(self.keys[owner].mT.contiguous(), self.key_scale[owner].unsqueeze(-1))
         v = Quantised(self.values[owner], self.value_scale[owner].unsqueeze(-1))
         p = attention.attention_weights(*q, *k, self.seen[owner], scale=scale, causal=False)
-        return attention.mix_values(p, *v).view(-1, heads * width)
+        mixed: Tensor = attention.mix_values(p, *v)
+        return mixed.view(-1, heads * width)
 
 
 class Decoder:

@@ -14,7 +14,7 @@ ABSOLUTE = np.int32(0x7FFFFFFF)
 MAGIC = np.float32(12582912.0)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def float_from_bits(_typing: Any, _bits: Any) -> Any:
     """float32 with the given int32 bit pattern."""
 

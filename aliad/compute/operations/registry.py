@@ -59,5 +59,5 @@ def operation(
 def finite(result: Result | None) -> Result:
     """The result of a kernel, which is None where it met a value out of range."""
     if result is None:
-        raise exact.notfinite()
+        raise exact.not_finite()
     return result
