@@ -53,6 +53,7 @@ class OpenHeight:
         self.wanted: set[Hash32] = set()
         self.effects: list[Effect] = []
         self.records: list[Record] = []
+        self._leaders: dict[View, NodeId] = {}
         self._asked: dict[Hash32 | View, tuple[int, int]] = {}  # when last, how often
 
     # Timers
@@ -123,7 +124,13 @@ class OpenHeight:
             self.send(certificate)
 
     def leader(self, view: View) -> NodeId:
-        return self.opening.validators.leader(self.opening.beacon, self.opening.height, view)
+        found = self._leaders.get(view)
+        if found is None:
+            opening = self.opening
+            found = opening.validators.leader(opening.beacon, opening.height, view)
+            if view <= self.view + 1:  # any peer may ask for any view: do not keep what it names
+                self._leaders[view] = found
+        return found
 
     def may_notarize(self) -> bool:
         return self.identity.may_vote and self.facts.may_cast(self.view, Kind.NOTARIZE)

@@ -23,9 +23,7 @@ def take_vote(height: Simplex, vote: Vote) -> None:
         raise RemoteProtocolError("a vote by someone who is no validator")
     if vote.view > height.view + VIEWS_AHEAD or height.facts.has_vote(vote):
         return
-    opening = height.opening
-    if not is_signed(vote, opening.genesis, opening.validators.digest, height.identity.verifier):
-        raise RemoteProtocolError("a vote with a false signature")
+    _check_signature(height, vote)
     _record(height, vote)
 
 
@@ -56,17 +54,22 @@ def take_proposal(height: Simplex, proposal: Proposal, now: Millis) -> None:
     view it is for. Only the first proposal of a view is kept."""
     if height.leader(proposal.view) != proposal.leader:
         raise RemoteProtocolError("a proposal by someone who does not lead its view")
-    block = proposal.block
+    vote, facts = proposal.vote(), height.facts
+    known = facts.votes.get((vote.view, vote.kind), {}).get(vote.signer)
+    if known is None or known.block_hash != vote.block_hash:
+        _check_signature(height, vote)
+    block = proposal.block if proposal.block_hash not in facts.blocks else None
     if block is not None and not _is_block(block, proposal.block_hash):
         raise RemoteProtocolError("a proposal with another block than it names")
-    take_vote(height, proposal.vote())
     for certificate in proposal.justification:
         if certificate.height != proposal.height or certificate.view >= proposal.view:
             raise RemoteProtocolError("a proposal justified by an unrelated certificate")
         take_certificate(height, certificate)
-    if not height.view - 1 <= proposal.view <= height.view + VIEWS_AHEAD:
+    if proposal.view > height.view + VIEWS_AHEAD:
         return
-    facts = height.facts
+    _record(height, vote)
+    if proposal.view < height.view - 1:
+        return
     slim = Proposal(
         proposal.height,
         proposal.view,
@@ -87,7 +90,9 @@ def take_proposal(height: Simplex, proposal: Proposal, now: Millis) -> None:
 def take_block(height: Simplex, block: Block) -> None:
     """Only a block this node has asked for."""
     block_hash = block.header.digest()
-    if block_hash in height.wanted and block.is_whole():
+    if block_hash in height.wanted:
+        if not block.is_whole():
+            raise RemoteProtocolError("a header with the body of another block")
         height.facts.blocks[block_hash] = block
         height.wanted.discard(block_hash)
 
@@ -100,6 +105,12 @@ def take_final(height: Simplex, final: Final) -> None:
         raise RemoteProtocolError("a final block that its certificate does not name")
     take_certificate(height, certificate)
     height.facts.blocks.setdefault(certificate.block_hash, final.block)
+
+
+def _check_signature(height: Simplex, vote: Vote) -> None:
+    opening = height.opening
+    if not is_signed(vote, opening.genesis, opening.validators.digest, height.identity.verifier):
+        raise RemoteProtocolError("a vote with a false signature")
 
 
 def _is_block(block: Block, block_hash: Hash32) -> bool:

@@ -30,6 +30,7 @@ class Simplex(OpenHeight):
         self._ordered: tuple[Order, bytes] | None = None  # with the VRF proof of its beacon
         self._drafted: tuple[View, Block] | None = None
         self._judging: set[Hash32] = set()
+        self._journaled: set[Hash32] = set()
 
     def run(self, now: Millis) -> None:
         """Apply the rules until none of them finds anything to do."""
@@ -129,7 +130,7 @@ class Simplex(OpenHeight):
         if not valid or (justification.repeats < 0 and not self._is_timely(block, now)):
             self._reject()
             return False
-        self.records.append(block_record(block_hash, block))
+        self._journal(block_hash, block)
         self.send(self.cast(Kind.NOTARIZE, self.view, block_hash))
         return True
 
@@ -197,10 +198,16 @@ class Simplex(OpenHeight):
         self.effects.append(Propose(order))
 
     def _propose(self, block_hash: Hash32) -> bool:
-        self.records.append(block_record(block_hash, self.facts.blocks[block_hash]))
+        self._journal(block_hash, self.facts.blocks[block_hash])
         vote = self.cast(Kind.NOTARIZE, self.view, block_hash)
         self.send(self.proposal(vote, MAX_PAYLOAD_BYTES))
         return True
+
+    def _journal(self, block_hash: Hash32, block: Block) -> None:
+        """A block voted for is kept, so that somebody can answer who wants it after a crash."""
+        if block_hash not in self._journaled:
+            self._journaled.add(block_hash)
+            self.records.append(block_record(block_hash, block))
 
     def _judge(self, block_hash: Hash32, block: Block) -> bool | None:
         """Whether the block is valid; None while the application is asked."""

@@ -19,6 +19,7 @@ from aliad.consensus.effects import (
     WakeAt,
 )
 from aliad.consensus.messages import Final, Message
+from aliad.consensus.votes import Certificate
 from aliad.types import Height, Millis, NodeId
 from tests.simulation.chain import VALID, SimulatedChain
 from tests.simulation.disk import SimulatedDisk
@@ -68,7 +69,7 @@ class Node:
     def crash(self) -> None:
         self.up = False
         self.life += 1
-        down = self.world.rng.randint(50, 4_000)
+        down = self.world.rng.choice((20, 400, 4_000))
         self.world.at(self.world.now + down, self.recover)
 
     def recover(self) -> None:
@@ -135,6 +136,14 @@ class Node:
     def payload(self) -> bytes:
         return VALID + self.world.rng.randbytes(8)
 
+    def certificates_of(self, height: Height) -> tuple[Certificate, ...]:
+        """All it has seen of a height, which is what an audit after a fork would collect."""
+        if height <= self.chain.tip:
+            return tuple(self.chain.trails[height - 1])
+        if height == self.core.height:
+            return tuple(self.core._height.facts.certificates.values())
+        return ()
+
     def _sleep_until(self, at: Millis) -> None:
         self._wake_at = at
         life = self.life
@@ -169,6 +178,7 @@ class Node:
         def commit() -> tuple[Effect, ...]:
             opening = self.chain.commit(block, effect.certificate, effect.trail)
             self.disk.forget(height)
+            self.world.committed()
             if self.world.rng.random() < 0.7:
                 self.later(0, lambda: self.core.work_pending(self.clock))
             return self.core.committed(opening, self.clock)

@@ -3,7 +3,7 @@
 Everything random in a run comes from the generator made here, so a seed is a whole story.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from aliad.consensus.timing import Timing
@@ -23,6 +23,7 @@ class Weather:
     longest_delay: int
     duplicates: float
     crash: float  # chance a batch of effects is cut short
+    slow_finality: float  # chance that a FINALIZE takes seconds longer: the cruellest schedule
     partitions: tuple[tuple[int, int, frozenset[int]], ...]  # from, until, one side
 
 
@@ -68,6 +69,9 @@ def make_plan(seed: int, *, over_threshold: bool = False, real_crypto: bool | No
     sets = _eras(rng, nodes, powers, frozenset(roles), 1 if over_threshold else 6)
     delta = 400
     chaos_ends = rng.randint(10_000, 40_000)
+    weather = _weather(rng, size + JOINERS, chaos_ends)
+    if over_threshold:  # honest nodes hear each other late, and the colluders at once
+        weather = replace(weather, longest_delay=rng.choice((800, 3_000)), crash=0.0)
     return Plan(
         seed,
         size,
@@ -78,7 +82,7 @@ def make_plan(seed: int, *, over_threshold: bool = False, real_crypto: bool | No
         roles,
         era,
         sets,
-        _weather(rng, size + JOINERS, chaos_ends),
+        weather,
         rng.randint(5, 9),
         chaos_ends,
     )
@@ -136,6 +140,7 @@ def _weather(rng: Random, count: int, chaos_ends: int) -> Weather:
         rng.choice((0.0, 0.05, 0.15, 0.3)),
         rng.choice((50, 200, 800, 3_000)),
         rng.choice((0.0, 0.02, 0.1)),
-        rng.choice((0.0, 0.002, 0.01)),
+        rng.choice((0.0, 0.005, 0.03)),
+        rng.choice((0.0, 0.0, 0.5, 0.9)),
         tuple(partitions),
     )

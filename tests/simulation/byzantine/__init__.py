@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.simulation.byzantine.colluder import Colluder
 from tests.simulation.byzantine.equivocator import Equivocator
 from tests.simulation.byzantine.liar import Liar
 from tests.simulation.byzantine.rogue import Rogue
@@ -22,8 +23,10 @@ def make_byzantine(world: World, place: int) -> list[Node]:
             return [Twin(world, place), Twin(world, place)]
         case "liar":
             return [Liar(world, place)]
-        case "equivocator" | "colluder":
+        case "equivocator":
             return [Equivocator(world, place)]
+        case "colluder":
+            return [Colluder(world, place)]
         case "rogue":
             return [Rogue(world, place)]
         case "silent":

@@ -1,4 +1,5 @@
-"""Proposes two blocks to two halves, and votes for whatever anyone proposes, and against it."""
+"""Proposes two blocks to two halves and votes for each where it is wanted; votes for whatever
+others propose, and against it."""
 
 from aliad.consensus.messages import Message, Proposal
 from aliad.consensus.votes import Kind
@@ -7,10 +8,8 @@ from tests.simulation.byzantine.puppet import Puppet
 
 
 class Equivocator(Puppet):
-    _proposed: set[int]
-
     def new_height(self) -> None:
-        self._proposed = set()
+        self._proposed: set[int] = set()
         self._voted: set[tuple[int, bytes]] = set()
         self._act()
 
@@ -23,7 +22,7 @@ class Equivocator(Puppet):
             self._voted.add((view, block_hash))
             for kind in Kind:
                 if self.world.rng.random() < 0.8:
-                    self.tell(self.everyone(), self.sign(kind, view, block_hash))
+                    self.tell(self.some(0.8), self.sign(kind, view, block_hash))
 
     def _act(self) -> None:
         view = self.open.view
@@ -33,5 +32,8 @@ class Equivocator(Puppet):
         first = self.some()
         second = [node for node in self.everyone() if node not in first]
         chain = self.open.justification(View(view), None).chain
-        self.tell(first, self.proposal(view, self.block(), chain))
-        self.tell(second, self.proposal(view, self.block(), chain))
+        for half in (first, second):
+            proposal = self.proposal(view, self.block(), chain)
+            self._voted.add((view, proposal.block_hash))
+            self.tell(half, proposal)
+            self.tell(half, self.sign(Kind.FINALIZE, view, proposal.block_hash))
