@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from aliad.errors import StoreCorrupt
 from aliad.ledger.state import Changes
 from aliad.ledger.state_root import RootTree, RootUpdate, compute_bucket_leaf
 from aliad.store import keys
@@ -32,6 +33,10 @@ class StateRows:
     def buckets(self) -> Iterator[tuple[int, bytes]]:
         """All bucket records, by ascending index."""
         for key, record in self._reader.iterate(keys.BUCKET, prefix_end(keys.BUCKET)):
+            if not record:
+                raise StoreCorrupt(
+                    "a bucket without keys has a row", "none is written", keys.RESYNC
+                )
             yield keys.read_bucket(key), record
 
     def load_tree(self) -> RootTree:

@@ -7,7 +7,7 @@ import pytest
 
 from aliad.errors import ConfigError, LocalProtocolError, StoreCorrupt
 from aliad.ledger.state_root import compute_state_root
-from aliad.store import audit, keys, schema
+from aliad.store import audit, checks, keys, schema
 from aliad.store.blocks import BlockRows, Place
 from aliad.store.chain import ChainStore, GenesisState, open_chain, start_chain
 from aliad.store.kv import KeyValueStore, Reader, StoreBusy, StoreFailed, WriteBatch
@@ -216,6 +216,21 @@ def test_missing_and_changed_blocks_are_found_at_opening(key: bytes, value: byte
         batch.put(key, value)
     store.write(batch, sync=False)
     with pytest.raises(StoreCorrupt):
+        ChainStore(store, FORMAT, GENESIS.hash)
+
+
+def test_a_gap_beyond_the_checked_links_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole table may be lost far below the tip: no link is computed there any more."""
+    monkeypatch.setattr(checks, "LINK_WINDOW", 2)
+    chain = in_memory()
+    fill(chain, 30)
+    store = chain.reader()
+    assert isinstance(store, MemoryStore)
+    batch = WriteBatch()
+    for prefix in (keys.HEADER, keys.BODY, keys.HASH_AT):
+        batch.delete(keys.at_height(prefix, 9))
+    store.write(batch, sync=False)
+    with pytest.raises(StoreCorrupt, match="block 9 is missing"):
         ChainStore(store, FORMAT, GENESIS.hash)
 
 
