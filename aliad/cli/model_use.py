@@ -71,11 +71,17 @@ def evaluate(
     scores = found.scores
     output.record(
         "evaluation",
-        {"lines": found.lines, "beam": found.beam, "loss": found.loss, **asdict(scores)},
+        {
+            "lines": found.lines,
+            "beam": found.beam,
+            "loss": found.loss,
+            "loss_lines": found.loss_lines,
+            **asdict(scores),
+        },
         f"BLEU {scores.bleu:.2f}  ({scores.bleu_signature})\n"
         f"chrF {scores.chrf:.2f}  ({scores.chrf_signature})\n"
-        f"loss {found.loss:.4f} nats a token\n"
-        f"{found.lines} lines, beam {found.beam}",
+        + (f"loss {found.loss:.4f} nats a token\n" if found.loss is not None else "")
+        + f"{found.lines} lines, beam {found.beam}",
     )
 
 

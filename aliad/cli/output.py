@@ -69,4 +69,5 @@ def print_error(*lines: str) -> None:
     """What failed, why, and what to do: a line each, on stderr."""
     for line in lines:
         if line:
-            click.echo(line, err=True)
+            clear = "".join(char if char.isprintable() else "\ufffd" for char in line)
+            click.echo(clear, err=True)

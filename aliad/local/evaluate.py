@@ -10,7 +10,7 @@ from aliad.compute.evaluate import validation_loss
 from aliad.compute.model_folder import Model
 from aliad.corpus.batches import encode_pairs, make_token_batches
 from aliad.corpus.pair import Pair
-from aliad.local.prepare import EVALUATION_TOKENS
+from aliad.local.prepare import EVALUATION_TOKENS, LONGEST_IDS
 from aliad.local.translate import encode_source, open_tokenizer, translate_lines
 
 
@@ -26,11 +26,13 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """`loss` is nats per target token, without dropout and smoothing."""
+    """`loss` is nats per target token, without dropout and smoothing, over `loss_lines` lines:
+    those whose reference is not longer than the model writes; None if there are none."""
 
     lines: int
     beam: int
-    loss: float
+    loss: float | None
+    loss_lines: int
     scores: Scores
 
 
@@ -48,16 +50,23 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> Scores:
 def evaluate(model: Model, pairs: Sequence[Pair], beam: int) -> Evaluation:
     """Translate the sources and compare with the targets.
 
-    Every pair counts: a line without text or longer than the model reads raises InputError.
+    Every pair counts: a source longer than the model reads raises InputError.
     """
     tokenizer = open_tokenizer(model)
     length = model.config.length
     for pair in pairs:
         encode_source(tokenizer, pair.source, pair.line, length)
-        encode_source(tokenizer, pair.target, pair.line, length)
-    ids = list(encode_pairs(pairs, tokenizer, length))
+    spoken = [
+        pair for pair in pairs if tokenizer.encode(pair.source) and tokenizer.encode(pair.target)
+    ]
+    ids = [
+        entry
+        for entry in encode_pairs(spoken, tokenizer, LONGEST_IDS)
+        if max(entry.lengths) <= length
+    ]
     micro = [batch.micro[0] for batch in make_token_batches(ids, tokens=EVALUATION_TOKENS)]
-    loss = validation_loss(model.parameters, model.config, micro)
+    loss = validation_loss(model.parameters, model.config, micro) if micro else None
     translated = translate_lines(model, (pair.source for pair in pairs), beam)
     hypotheses = [entry.target for entry in translated]
-    return Evaluation(len(pairs), beam, loss, score(hypotheses, [pair.target for pair in pairs]))
+    references = [pair.target for pair in pairs]
+    return Evaluation(len(pairs), beam, loss, len(ids), score(hypotheses, references))

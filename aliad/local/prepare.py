@@ -25,7 +25,7 @@ from aliad.types import MegaMac
 
 MOST_HELD_OUT: Final = 2000
 EVALUATION_TOKENS: Final = 2000
-_LONGEST_IDS: Final = 4096
+LONGEST_IDS: Final = 4096
 _MEGA: Final = 10**6
 
 
@@ -182,7 +182,7 @@ def _sentences(pairs: Iterable[Pair]) -> Iterator[str]:
 
 def _fitting(pairs: list[Pair], tokenizer: Tokenizer, length: int) -> list[tuple[Pair, TokenPair]]:
     """The pairs of at most `length` tokens a side, with their ids."""
-    encoded = encode_pairs(pairs, tokenizer, _LONGEST_IDS)
+    encoded = encode_pairs(pairs, tokenizer, LONGEST_IDS)
     return [
         (pair, ids) for pair, ids in zip(pairs, encoded, strict=True) if max(ids.lengths) <= length
     ]

@@ -24,6 +24,7 @@ MAX_TERM: Final = 10**15
 """Largest numerator and denominator of a fraction."""
 MAX_SEED: Final = 2**31 - 1
 
+_SHOWN: Final = 40
 _DOMAIN: Final = domain("training-spec")
 
 
@@ -169,13 +170,19 @@ class TrainingSpec:
         ):
             if not low <= value <= high:
                 span = f"{float(low):g} to {float(high):g}"
-                raise _impossible(name, f"{float(value):g}", f"It must be {span}.")
+                raise _impossible(name, float(value), f"It must be {span}.")
             if max(abs(value.numerator), value.denominator) > MAX_TERM:
-                raise _impossible(name, f"{float(value):g}", "It has too many digits.")
+                raise _impossible(name, float(value), "It has too many digits.")
 
 
 def _impossible(name: str, value: object, why: str) -> InputError:
-    return InputError(f"No job can have {name} = {value}.", why, "Correct the job's spec.")
+    return InputError(f"No job can have {name} = {shown(value)}.", why, "Correct the job's spec.")
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: on one line, not too long."""
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def encode_spec(spec: TrainingSpec) -> bytes:

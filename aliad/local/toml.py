@@ -17,6 +17,7 @@ from aliad.local.spec import (
     OptimiserSpec,
     Section,
     TrainingSpec,
+    shown,
 )
 
 _SECTIONS: Final = {"languages", "model", "batches", "optimiser", "data"}
@@ -101,7 +102,9 @@ def _known(table: Table, names: set[str], prefix: str) -> None:
         close = difflib.get_close_matches(key, names, 1)
         hint = f"Did you mean `{prefix}{close[0]}`?" if close else "Remove the entry."
         there = ", ".join(sorted(names))
-        raise InputError(f"A spec has no entry `{prefix}{key}`.", f"There are: {there}.", hint)
+        raise InputError(
+            f"A spec has no entry {shown(prefix + key)}.", f"There are: {there}.", hint
+        )
 
 
 def _text(table: Table, name: str, prefix: str) -> str:
@@ -138,9 +141,7 @@ def _fraction(value: object, place: str) -> Fraction:
 
 
 def _wrong(place: str, value: object, why: str) -> InputError:
-    shown = str(value)
-    shown = shown if len(shown) <= 40 else shown[:39] + "…"
-    return InputError(f"No job can have {place} = {shown}.", why, "Correct the job's spec.")
+    return InputError(f"No job can have {place} = {shown(value)}.", why, "Correct the job's spec.")
 
 
 def _not_toml(path: Path, why: str) -> InputError:
