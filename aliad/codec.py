@@ -71,11 +71,19 @@ def _pack(value: Value) -> bytes:
     return packed
 
 
+_LEAVES: Final = frozenset({int, bytes, str, bool, type(None)})
+
+
 def _is_plain(value: object, depth: int) -> bool:
-    kind = type(value)
-    if kind is int or kind is bytes or kind is str or kind is bool or value is None:
-        return True
-    return kind is tuple and depth > 0 and all(_is_plain(item, depth - 1) for item in value)  # type: ignore[attr-defined]
+    if type(value) is not tuple:
+        return type(value) in _LEAVES
+    for item in value:
+        kind = type(item)
+        if kind not in _LEAVES and (depth <= 1 or kind is not tuple):
+            return False
+        if kind is tuple and not _is_plain(item, depth - 1):
+            return False
+    return True
 
 
 class Fields:

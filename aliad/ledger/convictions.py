@@ -8,12 +8,14 @@ from aliad.ledger.events import Cause, NodeConvicted
 from aliad.ledger.job_state import get_jobs
 from aliad.ledger.rewards import forfeit
 from aliad.ledger.stakes import seize_stake
-from aliad.ledger.workers import get_standing, put_standing, remove_worker
+from aliad.ledger.workers import get_standing, is_barred, put_standing, remove_worker
 from aliad.types import Hash32, JobId, NanoAlia, NodeId
 
 
 def convict(ctx: Context, node: NodeId, cause: Cause, job: JobId, operation: Hash32) -> None:
-    """Punish a node for something that was proven; a second time there is nothing left to take."""
+    """Punish a node for something that was proven; it is punished once."""
+    if is_barred(ctx.state, node):
+        return
     pending = sum(forfeit(ctx, job_id, node, cause) for job_id, _ in get_jobs(ctx.state))
     stake = seize_stake(ctx, node)
     burn(ctx, stake)

@@ -5,7 +5,8 @@ The store implements `StateReader` over its database. Everything the ledger chan
 """
 
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
 
 from aliad.errors import RemoteProtocolError, StoreCorrupt
 from aliad.ledger.schema import Schema
@@ -32,7 +33,9 @@ class DictState:
     """A state held in a dictionary: genesis, tests and simulations."""
 
     def __init__(self, values: dict[bytes, bytes] | None = None) -> None:
-        self.values = {} if values is None else values
+        self.values: dict[bytes, bytes] = {}
+        self._kinds: dict[bytes, set[bytes]] = {}
+        self.adopt(dict(values or {}))
 
     def get(self, key: bytes) -> bytes | None:
         """See `StateReader`."""
@@ -40,7 +43,8 @@ class DictState:
 
     def items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """See `StateReader`."""
-        for key in sorted(key for key in self.values if key.startswith(prefix)):
+        known = self._kinds.get(prefix[:1], ()) if prefix else self.values
+        for key in sorted([key for key in known if key.startswith(prefix)]):
             yield key, self.values[key]
 
     def adopt(self, changes: Changes) -> None:
@@ -48,8 +52,10 @@ class DictState:
         for key, value in changes.items():
             if value is None:
                 self.values.pop(key, None)
+                self._kinds.get(key[:1], set()).discard(key)
             else:
                 self.values[key] = value
+                self._kinds.setdefault(key[:1], set()).add(key)
 
 
 class Overlay:
@@ -105,7 +111,17 @@ def load(state: StateReader, key: bytes, schema: Schema[R]) -> R | None:
 
 
 def read_stored(data: bytes, schema: Schema[R]) -> R:
-    """A record of our own state. Raises StoreCorrupt if it cannot be read."""
+    """A record of our own state. Raises StoreCorrupt if it cannot be read.
+
+    Records are immutable, so the last few thousand are remembered by their bytes: a block asks for
+    the same job and round over and over.
+    """
+    record: R = _read_cached(data, schema)
+    return record
+
+
+@lru_cache(maxsize=4096)
+def _read_cached(data: bytes, schema: Schema[Any]) -> Any:  # noqa: ANN401 - typed by the caller
     try:
         return schema.decode(data)
     except RemoteProtocolError as error:

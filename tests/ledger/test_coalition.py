@@ -1,0 +1,21 @@
+"""A coalition of 30 %: no honest node is ever convicted, silent passes are as rare as promised."""
+
+import pytest
+
+from tests.ledger.coalition import WORKERS, Coalition
+
+
+@pytest.mark.timeout(1200)
+def test_ten_thousand_draws_against_thirty_percent() -> None:
+    tally = Coalition(seed=1, share=30).run(10_000)
+    print(tally.draws, tally.faked, tally.passed, tally.expected, tally.colluders_convicted)
+    assert tally.draws >= 10_000
+    assert tally.honest_convicted == 0
+    assert tally.colluders_convicted > 1_000
+    share = 30 / 100
+    assert abs(tally.faked - share * tally.draws) < 4 * (tally.draws * share * (1 - share)) ** 0.5
+    # a² is the limit for a large network; among 60 workers a checker is not drawn twice.
+    deviation = (tally.faked * share**2 * (1 - share**2)) ** 0.5
+    assert abs(tally.passed - tally.expected) < 4 * deviation
+    assert tally.passed <= tally.faked * share**2 + 4 * deviation
+    assert WORKERS * share == 18
