@@ -53,6 +53,7 @@ class Core:
         self._asked = False
         self._ask_at: int | None = None
         self._wake_at: int | None = None
+        self._clock_offset = 0
         self._next_validators: Hash32 | None = None
 
     @property
@@ -61,6 +62,11 @@ class Core:
         return self._height.opening.height
 
     # Inputs
+
+    def set_clock(self, offset: int) -> None:
+        """How far the wall clock is ahead of ``now``: timers follow the one, block times the
+        other, so that setting the clock of the machine neither stalls nor rushes the vote."""
+        self._clock_offset = offset
 
     def begin(self, opening: Opening, records: Iterable[Record], now: Millis) -> tuple[Effect, ...]:
         """Start or restart: what the signer log holds is put back before anything is voted."""
@@ -226,6 +232,7 @@ class Core:
         """Run the rules and hand out everything there is to do."""
         height = self._height
         if not height.done:
+            height.clock_offset = self._clock_offset
             height.run(now)
         effects = self._effects + height.effects
         if height.records:

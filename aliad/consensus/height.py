@@ -50,6 +50,7 @@ class OpenHeight:
         self.timeout_at: int | None = None
         self.retry_at: int | None = None
         self.patient_until: int | None = None
+        self.clock_offset = 0
         self.wanted: set[Hash32] = set()
         self.effects: list[Effect] = []
         self.records: list[Record] = []

@@ -189,7 +189,7 @@ class Simplex(OpenHeight):
         order = Order(
             opening.height,
             self.view,
-            Millis(max(now, opening.parent_time + 1)),
+            Millis(max(now + self.clock_offset, opening.parent_time + 1)),
             next_beacon(opening.beacon, opening.height, beta),
             self.me,
             opening.last_commit,
@@ -221,7 +221,8 @@ class Simplex(OpenHeight):
         return valid
 
     def _is_timely(self, block: Block, now: Millis) -> bool:
-        return is_timely(block, self.leader(self.view), now, self.timing.clock_tolerance)
+        wall = Millis(now + self.clock_offset)
+        return is_timely(block, self.leader(self.view), wall, self.timing.clock_tolerance)
 
     def _reject(self) -> None:
         """NULLIFY, but not before Δ: invalid proposals in a row must not spin the views."""

@@ -1,7 +1,7 @@
 """The VRF against RFC 9381 appendix B.3 and against every single-bit change."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aliad.consensus import vrf
@@ -82,6 +82,7 @@ def test_points_of_small_order_and_odd_encodings_are_rejected(point: bytes) -> N
     assert vrf.verify(public, alpha, point + proof[32:]) is None
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=64), st.binary(max_size=64))
 def test_a_proof_belongs_to_one_input(seed: bytes, alpha: bytes, other: bytes) -> None:
     key = vrf.expand_key(seed)
@@ -90,6 +91,7 @@ def test_a_proof_belongs_to_one_input(seed: bytes, alpha: bytes, other: bytes) -
     assert (vrf.verify(key.public, other, proof) is not None) == (other == alpha)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.binary(max_size=100))
 def test_arbitrary_bytes_are_rejected_without_raising(public: bytes, proof: bytes) -> None:
     assert vrf.verify(public, b"", proof) is None
