@@ -1,14 +1,9 @@
-"""Where the benchmark corpus lies, if it does, and how hypothesis runs."""
+"""Where the benchmark corpus lies, if it does."""
 
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# A busy machine is no failure: nothing here is asserted about time.
-settings.register_profile("corpus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("corpus")
 
 
 @pytest.fixture(scope="session")
