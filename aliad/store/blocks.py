@@ -69,6 +69,12 @@ class BlockRows:
         raw = self._reader.get(keys.at_height(keys.HASH_AT, height))
         return None if raw is None else Hash32(raw)
 
+    def validators_at(self, height: Height) -> bytes | None:
+        """The encoded set that signs ``height``; None for a height before the stored chain."""
+        stop = keys.at_height(keys.VALIDATORS, height + 1)
+        found = next(self._reader.iterate(keys.VALIDATORS, stop, reverse=True), None)
+        return None if found is None else found[1]
+
     def height_of(self, block_hash: Hash32) -> Height | None:
         """The height of a block hash."""
         raw = self._reader.get(keys.HEIGHT_OF + block_hash)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from aliad.errors import LocalProtocolError, RemoteProtocolError, StoreCorrupt
+from aliad.ledger import keys as ledger_keys
 from aliad.ledger.state import Changes
 from aliad.ledger.state_root import RootTree, RootUpdate, compute_root_update
 from aliad.store import audit, keys, schema
@@ -102,6 +103,7 @@ def start_chain(store: KeyValueStore, genesis: GenesisState) -> None:
     changes: Changes = dict(sorted(genesis.values.items()))
     put_state(batch, changes, compute_root_update(RootTree(), StateRows(store), changes))
     put_start(batch, genesis, Tip(Height(0), genesis.hash))
+    put_validators(batch, Height(1), changes)
     store.write(batch, sync=True)
 
 
@@ -113,6 +115,13 @@ def put_start(batch: WriteBatch, genesis: GenesisState, base: Tip) -> None:
     put_tip(batch, keys.META_BASE, base)
     put_tip(batch, keys.META_TIP, base)
     batch.put(keys.at_height(keys.HASH_AT, base.height), base.hash)
+
+
+def put_validators(batch: WriteBatch, first: Height, changes: Changes) -> None:
+    """If the state got another validator set, note it under the first height that set signs."""
+    encoded = changes.get(ledger_keys.VALIDATORS)
+    if encoded is not None:
+        batch.put(keys.at_height(keys.VALIDATORS, first), encoded)
 
 
 class ChainStore:
@@ -161,6 +170,7 @@ class ChainStore:
         batch = WriteBatch()
         self._put_block(batch, header, block)
         put_state(batch, block.changes, block.update)
+        put_validators(batch, Height(header.height + 1), block.changes)
         grown = audit.append(batch, self._audit, block.log)
         self._store.write(batch, sync=True)
         self.tree.adopt(block.update.tree)

@@ -22,6 +22,7 @@ TRANSACTION: Final = b"\x09"  # transaction id -> height u64 | place u32
 HISTORY: Final = b"\x0a"  # account 32 | height u64 | place u32 -> what happened
 AUDIT: Final = b"\x0b"  # serial u64 -> digest of the log so far | entry
 AUDIT_SUBJECT: Final = b"\x0c"  # length u8 | subject | serial u64 -> nothing
+VALIDATORS: Final = b"\x0d"  # first height a validator set signs -> the encoded set
 
 META_SCHEMA: Final = META + b"schema"
 META_GENESIS: Final = META + b"genesis"

@@ -1,15 +1,17 @@
 """Executes stored blocks with the ledger, for offline verification and for sync."""
 
 from aliad import codec
-from aliad.errors import RemoteProtocolError
+from aliad.errors import ConfigError, RemoteProtocolError, StoreCorrupt
 from aliad.ledger.apply import Applied, apply_payload, check_outcome, get_block_context
 from aliad.ledger.apply import make_genesis_state as make_state
 from aliad.ledger.block import Header, check_header
 from aliad.ledger.eras import get_validators
 from aliad.ledger.errors import InvalidBlock
 from aliad.ledger.genesis import GENESIS, Genesis, compute_genesis_hash
-from aliad.ledger.state import StateReader
-from aliad.ledger.validators import ValidatorSet, compute_validators_hash
+from aliad.ledger.state import StateReader, read_stored
+from aliad.ledger.validators import VALIDATOR_SET, ValidatorSet, compute_validators_hash
+from aliad.store import keys
+from aliad.store.blocks import BlockRows
 from aliad.store.chain import GenesisState
 from aliad.store.ledger_format import read_body, read_header
 from aliad.store.projection import project
@@ -44,7 +46,7 @@ def read_signers(last_commit: codec.Value, validators: ValidatorSet | None) -> t
 
 
 class LedgerExecutor:
-    """Executes consecutive blocks from block 1 on. Satisfies Executor."""
+    """Executes consecutive blocks. Satisfies Executor."""
 
     def __init__(self, genesis: Genesis, threads: int = 1) -> None:
         self._genesis = genesis
@@ -52,6 +54,31 @@ class LedgerExecutor:
         self._threads = threads
         self._parent: Header | None = None
         self._parent_set: ValidatorSet | None = None  # who signed the parent
+
+    @staticmethod
+    def after_tip(genesis: Genesis, rows: BlockRows, threads: int = 1) -> "LedgerExecutor":
+        """Ready for the block behind the tip of a chain database.
+
+        Raises StoreCorrupt if header or set of the tip are missing, ConfigError if the state was
+        synced at the last block of an era, whose signers only its parent's state knew.
+        """
+        executor = LedgerExecutor(genesis, threads)
+        tip = rows.tip()
+        if tip.height == 0:
+            return executor
+        raw, encoded = rows.header(tip.height), rows.validators_at(tip.height)
+        if raw is None or encoded is None:
+            raise StoreCorrupt(f"block {tip.height} or its validators are gone", "", keys.RESYNC)
+        parent, _ = read_header(raw)
+        signed = read_stored(encoded, VALIDATOR_SET)
+        if parent.validators != compute_validators_hash(signed):
+            raise ConfigError(
+                f"block {tip.height} is the last of an era, and the state was synced there",
+                "who signed it is not part of its state",
+                "start again from a pinned block that is not the last of an era",
+            )
+        executor._parent, executor._parent_set = parent, signed
+        return executor
 
     def execute(self, state: StateReader, header: bytes, body: bytes) -> Execution:
         """Execute a block on its parent's state. Raises RemoteProtocolError if it is invalid."""

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from aliad.errors import ConfigError
+from aliad.ledger import keys as ledger_keys
 from aliad.ledger.state import Changes
 from aliad.ledger.state_root import RootTree, compute_root_update
 from aliad.store import keys
 from aliad.store.blocks import Tip
-from aliad.store.chain import MARK_FILE, GenesisState, put_start
+from aliad.store.chain import MARK_FILE, GenesisState, put_start, put_validators
 from aliad.store.checks import damaged
 from aliad.store.format import HeaderView
 from aliad.store.kv import StoreFailed, WriteBatch
@@ -65,6 +66,9 @@ class StateBuilder:
         put_start(batch, self._genesis, Tip(header.height, header.hash))
         batch.put(keys.at_height(keys.HEADER, header.height), header.raw)
         batch.put(keys.HEIGHT_OF + header.hash, keys.u64(header.height))
+        # The set that signs the next block; it signed this one, too, unless an era ends here.
+        signing = self._store.get(keys.STATE + ledger_keys.VALIDATORS)
+        put_validators(batch, header.height, {ledger_keys.VALIDATORS: signing})
         self._store.write(batch, sync=True)
         self._store.close()
         TipMark(self._place / MARK_FILE, Mark(header.height, header.hash)).close()

@@ -53,7 +53,10 @@ class _Kept:
 
 
 class StateShelf:
-    """The states this node can serve: taken at the end of an era, the newest few."""
+    """The states this node can serve: the newest few it was told to keep.
+
+    Keep the first block of an era: the set that signed an era's last block is not in its state.
+    """
 
     def __init__(self) -> None:
         self._kept: list[_Kept] = []

@@ -13,11 +13,12 @@ No row is written, and nothing is repaired. (LevelDB itself moves its log into a
 database is opened.)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from aliad.errors import RemoteProtocolError
+from aliad.ledger import keys as ledger_keys
 from aliad.ledger.state import Changes, DictState, StateReader
 from aliad.ledger.state_root import MemoryBuckets
 from aliad.store import audit, keys
@@ -39,6 +40,7 @@ _DERIVED: Final = (
     keys.BUCKET,
     keys.TRANSACTION,
     keys.HISTORY,
+    keys.VALIDATORS,
 )
 _PER_BLOCK: Final = (keys.HEADER, keys.BODY, keys.CERTIFICATE, keys.TRAIL)
 _CHECKED_ELSEWHERE: Final = (keys.AUDIT, keys.AUDIT_SUBJECT)
@@ -154,6 +156,7 @@ class _Replay:
     def run(self) -> None:
         tip, parent = self._rows.tip(), self._genesis.hash
         self._expect(keys.at_height(keys.HASH_AT, 0), parent, "the hash of block 0")
+        self._expect_validators(Height(1), self._genesis.values)
         for number in range(1, tip.height + 1):
             self.height = Height(number)
             header = read_header(self._rows, self._format, self.height)
@@ -203,7 +206,14 @@ class _Replay:
         for position, row in enumerate(done.history):
             key = keys.HISTORY + row.account + keys.place(height, position)
             self._expect(key, row.note, f"history row {position} of {block}")
+        self._expect_validators(Height(height + 1), done.changes)
         self.transactions += len(done.transactions)
+
+    def _expect_validators(self, first: Height, changes: Mapping[bytes, bytes | None]) -> None:
+        encoded = changes.get(ledger_keys.VALIDATORS)
+        if encoded is not None:
+            key = keys.at_height(keys.VALIDATORS, first)
+            self._expect(key, encoded, f"the validator set from block {first} on")
 
     def _expect(self, key: bytes, value: bytes, what: str) -> None:
         found = self._reader.get(key)

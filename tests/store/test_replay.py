@@ -10,11 +10,18 @@ import pytest
 from aliad.errors import StoreCorrupt
 from aliad.ledger import events
 from aliad.ledger.block import compute_block_hash, compute_body_hash
-from aliad.ledger.transactions import VoteOriginator, compute_transaction_id
+from aliad.ledger.keys import VALIDATORS as VALIDATORS_KEY
+from aliad.ledger.transactions import Bond, VoteOriginator, compute_transaction_id
 from aliad.ledger.validators import compute_validators_hash
 from aliad.store import audit, keys
 from aliad.store.blocks import BlockRows
-from aliad.store.chain import ChainStore, open_chain, start_chain
+from aliad.store.chain import (
+    BlockCommit,
+    ChainStore,
+    open_chain,
+    put_validators,
+    start_chain,
+)
 from aliad.store.format import HeaderView
 from aliad.store.kv import KeyValueStore, Reader, WriteBatch, prefix_end
 from aliad.store.ledger_format import LedgerFormat, read_body, read_header
@@ -22,7 +29,7 @@ from aliad.store.memory import MemoryStore
 from aliad.store.projection import about_node
 from aliad.store.replay import LedgerExecutor
 from aliad.store.verification import Report, verify_chain
-from aliad.types import Height
+from aliad.types import Height, NanoAlia
 from tests.store.ledger_chain import FUNDED, GENESIS, START_STATE, USERS, VALIDATORS, LedgerChain
 
 FORMAT = LedgerFormat()
@@ -34,8 +41,10 @@ def made_in_memory(blocks: int = BLOCKS) -> ChainStore:
     start_chain(store, FUNDED)
     chain = ChainStore(store, FORMAT, FUNDED.hash)
     maker = LedgerChain(chain)
-    for _ in range(blocks):
-        maker.block(maker.transfers(6))
+    for height in range(1, blocks + 1):
+        # A user becomes a validator: the set changes at the end of an era, block 10.
+        bond = [maker.sign(USERS[19], 0, Bond(NanoAlia(10**12)))] if height == 2 else []
+        maker.block([*maker.transfers(6), *bond])
     return chain
 
 
@@ -47,7 +56,7 @@ def test_a_chain_of_transfers_verifies() -> None:
     chain = made_in_memory()
     report = verify(chain.reader())
     assert (report.height, report.blocks) == (BLOCKS, BLOCKS)
-    assert report.transactions == BLOCKS * 6
+    assert report.transactions == BLOCKS * 6 + 1
     assert report.replayed
 
 
@@ -79,6 +88,42 @@ def test_stored_bytes_hash_as_the_ledger_and_the_vote_hash_them() -> None:
     assert header.validators == compute_validators_hash(GENESIS.validators)
 
 
+def test_execution_goes_on_after_any_tip() -> None:
+    """Also right behind an era's end, where the set that signed the tip is no longer in force."""
+    whole = made_in_memory()
+    store = MemoryStore()
+    start_chain(store, FUNDED)
+    chain = ChainStore(store, FORMAT, FUNDED.hash)
+    for height in range(1, BLOCKS + 1):
+        executor = LedgerExecutor.after_tip(GENESIS, chain.blocks)
+        changed = whole.blocks.validators_at(Height(height)) != FUNDED.values[VALIDATORS_KEY]
+        assert changed == (height > 10)
+        header, body = whole.blocks.header(Height(height)), whole.blocks.body(Height(height))
+        assert header is not None
+        assert body is not None
+        done = executor.execute(chain.state, header, body)
+        update = chain.preview(done.changes)
+        chain.commit(
+            BlockCommit(header, body, None, done.changes, update, done.transactions, done.history)
+        )
+    assert chain.tip == whole.tip
+
+
+def test_sets_are_found_by_the_heights_they_sign() -> None:
+    store = MemoryStore()
+    start_chain(store, FUNDED)
+    batch = WriteBatch()
+    put_validators(batch, Height(11), {VALIDATORS_KEY: b"second"})
+    put_validators(batch, Height(21), {VALIDATORS_KEY: b"third"})
+    put_validators(batch, Height(31), {b"another": b"key"})
+    store.write(batch, sync=False)
+    rows = BlockRows(store)
+    first = FUNDED.values[VALIDATORS_KEY]
+    expected = {0: None, 1: first, 10: first, 11: b"second", 20: b"second", 21: b"third"}
+    assert {at: rows.validators_at(Height(at)) for at in expected} == expected
+    assert rows.validators_at(Height(10**9)) == b"third"
+
+
 def rows_of(prefix: bytes, reader: Reader) -> list[tuple[bytes, bytes]]:
     return list(reader.iterate(prefix, prefix_end(prefix)))
 
@@ -93,6 +138,7 @@ TABLES = {
     "transaction": keys.TRANSACTION,
     "history": keys.HISTORY,
     "meta": keys.META,
+    "validators": keys.VALIDATORS,
 }
 
 
