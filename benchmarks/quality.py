@@ -17,18 +17,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+import sacrebleu
 import torch
 from torch.nn import functional as F
 
 from aliad.compute import adamw, rounds
 from aliad.compute.adamw import AdamWRecipe, AdamWState
+from aliad.compute.decode import EOS, translate
 from aliad.compute.evaluate import validation_loss
 from aliad.compute.memory import keep_freed_memory
 from aliad.compute.microbatch import MicroShape, TokenLines, padded
 from aliad.compute.noise import stream_id
 from aliad.compute.rounds import JobState, RoundRecipe
 from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig, initial_parameters
+from aliad.compute.transformer import ModelConfig, Parameters, initial_parameters
 from aliad.local.loops import StepReport, adamw_loop, queue, rounds_loop, rounds_of
 from benchmarks import multi30k
 from benchmarks.float32 import PlainTransformer
@@ -49,8 +51,12 @@ def adamw_recipe(steps: int) -> AdamWRecipe:
 
 
 def rounds_recipe(steps: int) -> RoundRecipe:
-    """Peak 2e-3, warm-up 10 %, outer momentum and rate 0.6."""
-    return RoundRecipe(Schedule(Fraction(2, 1000), max(1, steps // 10), steps))
+    """Peak 3e-3, warm-up 10 %, outer rate 0.6, outer momentum 0.7."""
+    return RoundRecipe(
+        Schedule(Fraction(3, 1000), max(1, steps // 10), steps),
+        beta2=Fraction(9, 10),
+        outer_momentum=Fraction(7, 10),
+    )
 
 
 class Log:
@@ -187,6 +193,16 @@ def plain_validation_loss(plain: PlainTransformer, task: multi30k.Task) -> float
     return total / tokens
 
 
+def bleu(parameters: Parameters, task: multi30k.Task, beam: int) -> float:
+    """Cased sacreBLEU (tok:13a) on test2016."""
+    sources = multi30k.lines("test_2016_flickr", "en")
+    ids = [(*line, EOS) for line in task.tokenizer.encode_batch(sources)]
+    found = translate(parameters, model(), ids, beam=beam)
+    texts = [task.tokenizer.decode(hypothesis.ids) for hypothesis in found]
+    references = multi30k.lines("test_2016_flickr", "de")
+    return float(sacrebleu.corpus_bleu(texts, [references]).score)
+
+
 def main() -> None:
     """Run and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -201,14 +217,17 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     task = multi30k.load(options.recipe)
-    config, figures = model(), dict[str, float | None]()
+    figures: dict[str, float | None] = dict.fromkeys(
+        ("bleu_greedy", "bleu_beam", "val_loss_exact", "val_loss_float32")
+    )
     if options.only != "float32":
         if options.recipe == "adamw":
             parameters = train_adamw(out, options.epochs, task).parameters
         else:
             parameters = train_rounds(out, options.epochs, task).parameters
-        loss = validation_loss(parameters, config, task.validation)
-        figures["val_loss_exact"] = loss
+        figures["val_loss_exact"] = validation_loss(parameters, model(), task.validation)
+        figures["bleu_greedy"] = bleu(parameters, task, 1)
+        figures["bleu_beam"] = bleu(parameters, task, 5)
     if options.recipe == "adamw" and options.only != "exact":
         plain = train_float32(out, options.epochs, task)
         figures["val_loss_float32"] = plain_validation_loss(plain, task)
