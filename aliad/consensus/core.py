@@ -84,11 +84,13 @@ class Core:
             self._notice(source, message, now)
         elif not self._height.done:
             try:
-                self._take(source, message, now)
+                learnt = self._take(source, message, now)
             except RemoteProtocolError as error:
                 self._effects.append(Penalise(source, error.what))
             else:
                 self._remember(source)
+                if not learnt:
+                    return ()
         return self._settle(now)
 
     def wake(self, now: Millis) -> tuple[Effect, ...]:
@@ -148,23 +150,27 @@ class Core:
         self._early = EarlyMessages(len(validators))
         self._asked, self._ask_at = False, None
 
-    def _take(self, source: NodeId, message: Message, now: Millis) -> None:
+    def _take(  # noqa: PLR0911 - an arm a type
+        self, source: NodeId, message: Message, now: Millis
+    ) -> bool:
+        """Whether there is anything new for the rules, or an answer to send."""
         height = self._height
         match message:
             case Vote():
-                intake.take_vote(height, message)
+                return intake.take_vote(height, message)
             case Certificate():
-                intake.take_certificate(height, message)
+                return intake.take_certificate(height, message)
             case Proposal():
-                intake.take_proposal(height, message, now)
+                return intake.take_proposal(height, message, now)
             case Final():
-                intake.take_final(height, message)
+                return intake.take_final(height, message)
             case Body():
-                intake.take_block(height, message.block)
+                return intake.take_block(height, message.block)
             case Need():
-                pass  # not final here either
+                return False  # not final here either
             case Want() | WantCert():
                 self._answer(source, message, now)
+                return True
             case _:
                 assert_never(message)
 

@@ -3,7 +3,12 @@
 Everything here is hostile until shown otherwise. The order is always: cheap bounds, known signer,
 nothing new? then drop it, and only then the signature. What breaks a rule that honest nodes keep
 raises `RemoteProtocolError`, and the peer it came from is penalised.
+
+Every function returns whether anything was learnt, since most messages are repetitions and rules
+need not run for those.
 """
+
+from dataclasses import replace
 
 from aliad.consensus.block import Block
 from aliad.consensus.effects import Report
@@ -18,21 +23,22 @@ from aliad.types import Hash32, Millis
 VIEWS_AHEAD = 16
 
 
-def take_vote(height: Simplex, vote: Vote) -> None:
+def take_vote(height: Simplex, vote: Vote) -> bool:
     if vote.signer not in height.opening.validators:
         raise RemoteProtocolError("a vote by someone who is no validator")
     if vote.view > height.view + VIEWS_AHEAD or height.facts.has_vote(vote):
-        return
+        return False
     _check_signature(height, vote)
     _record(height, vote)
+    return True
 
 
-def take_certificate(height: Simplex, certificate: Certificate) -> None:
+def take_certificate(height: Simplex, certificate: Certificate) -> bool:
     """A second certificate of one view and kind proves that a third of the power is Byzantine:
     its votes are taken for the evidence in them, the first one stays."""
     known = height.facts.certificate(certificate.view, certificate.kind)
     if known is not None and known.block_hash == certificate.block_hash:
-        return
+        return False
     opening = height.opening
     votes = certified_votes(
         certificate,
@@ -47,57 +53,62 @@ def take_certificate(height: Simplex, certificate: Certificate) -> None:
     for vote in votes:
         if not height.facts.has_vote(vote):
             _record(height, vote)
+    return True
 
 
-def take_proposal(height: Simplex, proposal: Proposal, now: Millis) -> None:
+def take_proposal(height: Simplex, proposal: Proposal, now: Millis) -> bool:
     """The proposal counts as its leader's NOTARIZE; its certificates may bring this node to the
     view it is for. Only the first proposal of a view is kept."""
     if height.leader(proposal.view) != proposal.leader:
         raise RemoteProtocolError("a proposal by someone who does not lead its view")
     vote, facts = proposal.vote(), height.facts
-    known = facts.votes.get((vote.view, vote.kind), {}).get(vote.signer)
-    if known is None or known.block_hash != vote.block_hash:
-        _check_signature(height, vote)
     block = proposal.block if proposal.block_hash not in facts.blocks else None
     if block is not None and not _is_block(block, proposal.block_hash):
         raise RemoteProtocolError("a proposal with another block than it names")
+    known = facts.votes.get((vote.view, vote.kind), {}).get(vote.signer)
+    if known is None or known.block_hash != vote.block_hash:
+        _check_signature(height, vote)
+    learnt = False
     for certificate in proposal.justification:
         if certificate.height != proposal.height or certificate.view >= proposal.view:
             raise RemoteProtocolError("a proposal justified by an unrelated certificate")
-        take_certificate(height, certificate)
+        learnt |= take_certificate(height, certificate)
     if proposal.view > height.view + VIEWS_AHEAD:
-        return
-    _record(height, vote)
-    if proposal.view < height.view - 1:
-        return
-    slim = Proposal(
-        proposal.height,
-        proposal.view,
-        proposal.block_hash,
-        None,
-        (),
-        proposal.leader,
-        proposal.signature,
-    )
-    if facts.proposals.setdefault(proposal.view, slim).block_hash != proposal.block_hash:
-        return
+        return learnt
+    if not facts.has_vote(vote):
+        _record(height, vote)
+        learnt = True
+    if proposal.view >= height.view - 1:
+        learnt |= _keep_proposal(height, proposal, block, now)
+    return learnt
+
+
+def _keep_proposal(height: Simplex, proposal: Proposal, block: Block | None, now: Millis) -> bool:
+    """Its certificates are recorded by now; what is kept is the leader's word, and the block."""
+    slim = replace(proposal, block=None, justification=())
+    first = height.facts.proposals.setdefault(proposal.view, slim)
+    if first.block_hash != proposal.block_hash:
+        return False
     if block is not None:
-        facts.blocks.setdefault(proposal.block_hash, block)
+        height.facts.blocks[proposal.block_hash] = block
     if not height.started:
         height.start(now)
+    return first is slim or block is not None
 
 
-def take_block(height: Simplex, block: Block) -> None:
+def take_block(height: Simplex, block: Block) -> bool:
     """Only a block this node has asked for."""
     block_hash = block.header.digest()
-    if block_hash in height.wanted:
-        if not block.is_whole():
-            raise RemoteProtocolError("a header with the body of another block")
-        height.facts.blocks[block_hash] = block
-        height.wanted.discard(block_hash)
+    if block_hash not in height.wanted:
+        return False
+    if not block.is_whole():
+        raise RemoteProtocolError("a header with the body of another block")
+    height.facts.blocks[block_hash] = block
+    height.wanted.discard(block_hash)
+    return True
 
 
-def take_final(height: Simplex, final: Final) -> None:
+def take_final(height: Simplex, final: Final) -> bool:
     certificate = final.certificate
     if certificate.kind is not Kind.FINALIZE or certificate.height != final.height:
         raise RemoteProtocolError("a final block without a certificate of its height")
@@ -105,6 +116,7 @@ def take_final(height: Simplex, final: Final) -> None:
         raise RemoteProtocolError("a final block that its certificate does not name")
     take_certificate(height, certificate)
     height.facts.blocks.setdefault(certificate.block_hash, final.block)
+    return True
 
 
 def _check_signature(height: Simplex, vote: Vote) -> None:

@@ -92,9 +92,11 @@ class Node:
 
     def execute(self, effects: tuple[Effect, ...]) -> None:
         """In the order given. A crash strikes between two effects, or before or after a write."""
+        if not effects:
+            return
         rng = self.world.rng
         chance = self.world.plan.weather.crash if self.crashes and not self.world.healed else 0.0
-        cut = rng.randint(0, len(effects)) if effects and rng.random() < chance else None
+        cut = rng.randint(0, len(effects)) if rng.random() < chance else None
         for place, effect in enumerate(effects):
             if place == cut:
                 self.crash()

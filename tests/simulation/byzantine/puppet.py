@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from aliad.consensus.application import Order
 from aliad.consensus.beacon import beacon_input, next_beacon
 from aliad.consensus.block import Block, Header, body_digest
-from aliad.consensus.effects import Effect
 from aliad.consensus.messages import Message, Proposal
 from aliad.consensus.rules import Simplex
 from aliad.consensus.votes import VOTE, Certificate, Kind, Vote, vote_message
@@ -51,9 +50,6 @@ class Puppet(Node):
 
     def mischief(self, source: NodeId, message: Message) -> None:
         """A message of the open height was heard."""
-
-    def execute(self, effects: tuple[Effect, ...]) -> None:
-        super().execute(effects)
 
     def some(self, chance: float = 0.5) -> list[Node]:
         return [n for n in self.world.nodes if n is not self and self.world.rng.random() < chance]
