@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aliad.compute.graph import Builder, Graph, run
-from aliad.compute.microbatch import MicroShape, TokenLines, declare, tensors
+from aliad.compute.microbatch import MicroShape, TokenLines, check_lines, declare, tensors
 from aliad.compute.schedule import Schedule, correction
 from aliad.compute.tables import sinusoids
 from aliad.compute.transformer import (
@@ -91,6 +91,7 @@ def update_leaves(
     state: AdamWState, config: ModelConfig, recipe: AdamWRecipe, lines: TokenLines, seed: int
 ) -> list[Tensor]:
     """The tensors `update_graph` takes."""
+    check_lines(lines, config.vocabulary, config.length)
     step = state.step + 1
     rates = torch.tensor(
         [

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from aliad.compute.graph import Builder, Graph, run
-from aliad.compute.microbatch import MicroShape, TokenLines, declare, tensors
+from aliad.compute.microbatch import MicroShape, TokenLines, check_lines, declare, tensors
 from aliad.compute.tables import sinusoids
 from aliad.compute.transformer import ModelConfig, Parameters, loss_only, parameter_shapes
 
@@ -26,6 +26,7 @@ def validation_loss(
     total, tokens = 0.0, 0
     positions = sinusoids(config.length, config.width)
     for lines in batches:
+        check_lines(lines, config.vocabulary, config.length)
         graph = evaluation_graph(config, MicroShape.of(lines))
         (loss,) = run(graph, [*parameters.values(), positions, *tensors(lines, 0)])
         total += float(loss.item())

@@ -24,7 +24,7 @@ from aliad.errors import AliadError
 MANTISSA_BITS: Final = 24
 NORM_BITS: Final = 12  # ‖q‖ <= 2**12 for both operands of a product
 ENTRY_BITS: Final = 11  # |q| <= 2**11, so that float16 holds every entry too
-MAX_TERMS: Final = 1 << 14  # longest contraction for which the bounds below are proven
+MAX_TERMS: Final = 1 << 15  # longest contraction for which the bounds below are proven
 LOW_EXPONENT: Final = -44  # rows smaller than 2**-44 are quantised as if they were that large
 HIGH_EXPONENT: Final = 62  # values from 2**62 on are refused
 SUM_BITS: Final = 22  # fixed point of sums with a float64 accumulator
@@ -56,7 +56,13 @@ def not_finite() -> NotFinite:
 
 def assert_exact_settings() -> None:
     """Refuse to compute while torch may round inside a product (TF32, reduced precision)."""
-    if torch.get_float32_matmul_precision() != "highest" or torch.backends.cuda.matmul.allow_tf32:
+    onednn = getattr(torch.backends.mkldnn, "matmul", None)  # since torch 2.9
+    cpu_precision = getattr(onednn, "fp32_precision", "none")
+    if (
+        torch.get_float32_matmul_precision() != "highest"
+        or torch.backends.cuda.matmul.allow_tf32
+        or cpu_precision not in ("none", "ieee")
+    ):
         raise AliadError(
             "Exact arithmetic is impossible with the present torch settings.",
             "TF32 or reduced-precision float32 products are switched on.",
@@ -96,7 +102,9 @@ def largest(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 def norm_plan(terms: int) -> tuple[int, int]:
     """(bits of the small integers whose norm is taken, slack added to that norm)."""
     if not 1 <= terms <= MAX_TERMS:
-        raise ValueError(f"contraction over {terms} terms: the bounds are proven for 1 to 16384")
+        raise ValueError(
+            f"contraction over {terms} terms: the bounds are proven for 1 to {MAX_TERMS}"
+        )
     return min(7, (MANTISSA_BITS - ceil_log2(terms)) // 2), int((terms**0.5) / 2) + 2
 
 
@@ -119,11 +127,11 @@ def quantise(x: Tensor, dims: tuple[int, ...], terms: int) -> Quantised:
 
     x: float32 [..., R, C]. `dims` is (-1,) when rows are contracted, (-2,) for columns, and
     (-2, -1) for one scale that serves both. `terms` is the length of the contraction, a constant
-    of the operation and at most 2**14.
+    of the operation and at most 2**15.
 
     One answer everywhere: the maximum is exact, scalings are by powers of two, rounding is
     half-to-even, and the sum of squares is an integer of at most 2**24.
-    The bound: ‖x·2**t‖ <= 2**12·32/33, plus at most sqrt(terms)/2 <= 64 of rounding.
+    The bound: ‖x·2**t‖ <= 2**12·32/33, plus at most sqrt(terms)/2 <= 91 of rounding.
     """
     b, slack = norm_plan(terms)
     e = exponent(largest(x, dims)).clamp_(min=LOW_EXPONENT)

@@ -146,6 +146,20 @@ def operation_ids(graph: Graph, leaf_ids: Sequence[bytes]) -> list[bytes]:
     return ids
 
 
+def check_inputs(graph: Graph, operation: Operation, inputs: Sequence[Tensor]) -> None:
+    """Raise AliadError unless the tensors have the shapes the graph gives the operation.
+
+    To be called before `run_operation` on tensors of others: kernels trust shapes.
+    """
+    expected = [graph.shapes[value] for value in operation.inputs]
+    found = [tuple(x.shape) for x in inputs]
+    if expected != found:
+        raise AliadError(
+            f"Operation {operation.kind!r} takes tensors of shapes {expected}, not {found}.",
+            "The tensors belong to another operation, or are damaged.",
+        )
+
+
 def run_operation(operation: Operation, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Execute one operation alone from its input tensors."""
     return KINDS[operation.kind].run(inputs, dict(operation.attributes))

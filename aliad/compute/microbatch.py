@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from aliad.compute.exact import MAX_TERMS
 from aliad.compute.graph import Builder, Value
 from aliad.compute.transformer import Inputs
 from aliad.errors import InputError
@@ -51,19 +52,39 @@ def padded(rows: Sequence[Ids], length: int) -> tuple[Tensor, Tensor]:
 
 
 def check_lines(lines: TokenLines, vocabulary: int, length: int) -> None:
-    """Raise InputError unless every id and length is within the model's limits."""
-    for rows in (lines.source, lines.decoder_input, lines.labels):
-        if not rows or any(not 1 <= len(row) <= length for row in rows):
+    """Raise InputError unless every id, length and the padded size is within the model's limits."""
+    rows = len(lines.source)
+    if not rows == len(lines.decoder_input) == len(lines.labels):
+        raise InputError(
+            f"A micro-batch has {rows} sources and {len(lines.labels)} targets.",
+            "It is damaged: they belong together line by line.",
+            "Fetch or cut it again.",
+        )
+    if any(len(a) != len(b) for a, b in zip(lines.decoder_input, lines.labels, strict=True)):
+        raise InputError(
+            "A micro-batch has a target whose labels are fewer or more than its tokens.",
+            "It is damaged.",
+            "Fetch or cut it again.",
+        )
+    for part in (lines.source, lines.decoder_input, lines.labels):
+        if not part or any(not 1 <= len(row) <= length for row in part):
             raise InputError(
                 f"A micro-batch has no lines, or lines not of 1 to {length} tokens.",
                 "The model's maximum length is smaller, or the batch is damaged.",
                 "Cut the corpus with the model's length.",
             )
-        if min(min(row) for row in rows) < 1 or max(max(row) for row in rows) >= vocabulary:
+        if min(map(min, part)) < 1 or max(map(max, part)) >= vocabulary:
             raise InputError(
                 f"A micro-batch has token ids outside 1 to {vocabulary - 1}.",
                 "It was made with another tokenizer, or is damaged.",
                 "Use the tokenizer that belongs to the job.",
+            )
+        padded_tokens = rows * max(map(len, part))
+        if padded_tokens > MAX_TERMS:
+            raise InputError(
+                f"A micro-batch has {padded_tokens} tokens with padding.",
+                f"Sums over more than {MAX_TERMS} tokens are not exact.",
+                "Cut the corpus into smaller micro-batches.",
             )
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from aliad.compute import exact
 from aliad.compute.graph import Builder, Graph, Value, run, tensor_digest
-from aliad.compute.microbatch import MicroShape, TokenLines, declare, tensors
+from aliad.compute.microbatch import MicroShape, TokenLines, check_lines, declare, tensors
 from aliad.compute.noise import stream_id
 from aliad.compute.operations.optimiser import encode_rows
 from aliad.compute.schedule import Schedule, correction
@@ -44,10 +44,10 @@ class RoundRecipe:
 
     schedule: Schedule
     clip: Fraction = Fraction(1)
-    beta2: Fraction = Fraction(95, 100)
+    beta2: Fraction = Fraction(9, 10)
     eps: float = 1e-8
     outer_rate: Fraction = Fraction(6, 10)
-    outer_momentum: Fraction = Fraction(6, 10)
+    outer_momentum: Fraction = Fraction(7, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,8 @@ def batch_leaves(
     seed: bytes,
 ) -> list[Tensor]:
     """The tensors `batch_graph` takes; `seed` names the batch and drives its dropout."""
+    for lines in micro:
+        check_lines(lines, config.vocabulary, config.length)
     corrected = correction(recipe.beta2, state.rounds) if state.rounds else 1.0
     return [
         *state.parameters.values(),

@@ -32,7 +32,12 @@ GOLDEN = Path(__file__).with_name("golden.json")
 CONFIG = ModelConfig(
     vocabulary=97, width=32, hidden=48, heads=2, encoder_layers=1, decoder_layers=1, length=24
 )
-RECIPE = RoundRecipe(Schedule(Fraction(2, 1000), 1, 4))
+RECIPE = RoundRecipe(
+    Schedule(Fraction(2, 1000), 1, 4),
+    beta2=Fraction(9, 10),
+    outer_rate=Fraction(6, 10),
+    outer_momentum=Fraction(7, 10),
+)
 SEED = b"aliad self-test"
 
 Ids = tuple[int, ...]

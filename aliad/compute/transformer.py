@@ -39,7 +39,7 @@ class ModelConfig:
     def check(self) -> None:
         """Raise InputError, naming the field, for a shape no exact model can have."""
         limits: list[tuple[str, int, int]] = [
-            ("vocabulary", 16, 1 << 17),
+            ("vocabulary", 16, MAX_TERMS),
             ("width", 8, 4096),
             ("hidden", 8, MAX_TERMS),
             ("heads", 1, 64),

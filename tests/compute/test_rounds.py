@@ -79,7 +79,7 @@ def divisor(state: rounds.JobState, name: str) -> Tensor:
     """sqrt(ŝ/(1-β₂ᵗ)) + ε, with ŝ rebuilt from row and column means."""
     rows, columns = (x.double() for x in state.squares[name])
     s = rows if columns.numel() == 0 else torch.outer(rows, columns) / rows.mean()
-    return (s / (1 - 0.95**state.rounds)).sqrt() + RECIPE.eps
+    return (s / (1 - 0.9**state.rounds)).sqrt() + RECIPE.eps
 
 
 def advanced(count: int) -> rounds.JobState:
@@ -130,8 +130,8 @@ def test_outer_step_is_nesterovs() -> None:
     new = apply_update(state, RECIPE, update)
     for name, theta in state.parameters.items():
         delta = decode_rows(update[name].values, update[name].exponents).double()
-        momentum = 0.6 * state.momentum[name].double() + delta
-        expected = theta.double() - 0.6 * (delta + 0.6 * momentum)
+        momentum = 0.7 * state.momentum[name].double() + delta
+        expected = theta.double() - 0.6 * (delta + 0.7 * momentum)
         assert torch.allclose(new.parameters[name].double(), expected, rtol=1e-6, atol=1e-7)
         assert torch.allclose(new.momentum[name].double(), momentum, rtol=1e-6, atol=1e-9)
     assert new.rounds == state.rounds + 1

@@ -6,7 +6,7 @@ from torch import Tensor
 from aliad.compute import exact
 from aliad.compute.exact import LOW_EXPONENT, SUM_BITS
 from aliad.compute.kernels import rowwise, usable
-from aliad.compute.operations.registry import finite, operation
+from aliad.compute.operations.registry import check_ids, finite, operation
 
 
 @operation()
@@ -24,6 +24,7 @@ def embed_gradient(dy: Tensor, ids: Tensor, *, vocabulary: int, scale: float) ->
     Terms become integers of 22 bits at the tensor's largest exponent; their sums are exact in
     float64 in any order.
     """
+    check_ids(ids, vocabulary)
     if usable(dy, ids):
         return finite(rowwise.scatter(dy, ids, vocabulary, SUM_BITS, scale))
     t = SUM_BITS - exact.exponent(exact.largest(dy, (0, 1))).clamp_(min=LOW_EXPONENT)

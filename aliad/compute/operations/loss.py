@@ -6,7 +6,7 @@ from torch import Tensor
 from aliad.compute import exact
 from aliad.compute.exact import SUM_BITS
 from aliad.compute.kernels import rowwise, usable
-from aliad.compute.operations.registry import finite, operation
+from aliad.compute.operations.registry import check_ids, finite, operation
 
 
 @operation()
@@ -17,6 +17,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, smoothing: float) -> tuple[
     label and smoothing/V on every entry (Szegedy et al. 2016, section 7).
     """
     vocabulary = logits.shape[-1]
+    check_ids(labels, vocabulary)
     share, target = smoothing / vocabulary, smoothing - 1.0
     real = (labels != 0).view(-1, 1)
     rows = labels.view(-1, 1).to(torch.int64)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from aliad.compute import exact
+from aliad.errors import AliadError
 
 Attribute = int | float | str | bool
 
@@ -23,6 +24,16 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {}
+
+
+def check_ids(ids: Tensor, vocabulary: int) -> None:
+    """Raise AliadError unless all ids are in range(vocabulary): kernels index with them."""
+    low, high = ids.aminmax()
+    if int(low) < 0 or int(high) >= vocabulary:
+        raise AliadError(
+            f"Token ids reach from {int(low)} to {int(high)}, the vocabulary has {vocabulary}.",
+            "The batch belongs to another tokenizer, or is damaged.",
+        )
 
 
 Result = TypeVar("Result")
