@@ -13,7 +13,7 @@ from aliad.ledger.commitments import (
 )
 from aliad.ledger.events import BatchDrawn, RoundOpened
 from aliad.ledger.job_state import expect_round, get_draw, get_draws, get_job
-from aliad.ledger.jobs import Draw, Job, JobPhase, JobTerms, RulingMode, Slot
+from aliad.ledger.jobs import Draw, Job, JobKind, JobPhase, JobTerms, RulingMode, Slot
 from aliad.ledger.transactions import (
     RESULT_DOMAIN,
     CheckCommit,
@@ -89,7 +89,16 @@ class Training:
         opening = chain.tx(OWNER, OpenJob(self.terms, b"spec"))
         self.id = JobId(compute_transaction_id(opening))
         chain.block(opening)
+        self.owner = OWNER
         self.register(self.workers)
+
+    @staticmethod
+    def of_order(chain: Chain, job_id: JobId, manifest: Manifest, owner: SigningKey) -> "Training":
+        """An open translation order, seen as a job."""
+        order = Training.__new__(Training)
+        order.chain, order.id, order.manifest, order.owner = chain, job_id, manifest, owner
+        order.terms, order.workers = order.job.terms, []
+        return order
 
     @property
     def job(self) -> Job:
@@ -164,7 +173,8 @@ class Training:
             for slot in slots
         )
         moved = any(result is not None for result in results)
-        parameters = hash_of("parameters", number) if moved else self.job.parameters
+        training = self.job.kind is JobKind.TRAINING
+        parameters = hash_of("parameters", number) if moved and training else self.job.parameters
         return RoundRecord(self.id, number, results, hash_of("aggregate", number), parameters)
 
     def record(
@@ -177,7 +187,7 @@ class Training:
         """Record the open round; calling somebody missing takes until the deadline."""
         body = self.record_body(missing, liars)
         ms = self.terms.round_ms if missing else 1_000
-        self.chain.block(self.chain.tx(OWNER, body), ms=ms, fast=fast)
+        self.chain.block(self.chain.tx(self.owner, body), ms=ms, fast=fast)
 
     def round(self, liars: Sequence[NodeId] = ()) -> list[Draw]:
         """Open, record and draw one round; returns the open draws."""
@@ -239,9 +249,9 @@ class Training:
         self.chain.block(*self.commit(draw, liars))
         self.chain.block(*self.reveal(self.current(draw), liars))
 
-    def rule_batch(self, draw: Draw, validators: Sequence[SigningKey] = VALIDATORS[:3]) -> None:
-        """Validators execute the whole batch and say the truth."""
-        body = Ruling(
+    def ruling_body(self, draw: Draw) -> Ruling:
+        """What a validator finds that executes the whole batch."""
+        return Ruling(
             self.id,
             draw.round,
             draw.batch,
@@ -251,6 +261,10 @@ class Training:
             (),
             self.truth(draw.round, draw.batch),
         )
+
+    def rule_batch(self, draw: Draw, validators: Sequence[SigningKey] = VALIDATORS[:3]) -> None:
+        """Validators execute the whole batch and say the truth."""
+        body = self.ruling_body(draw)
         self.chain.block(*[self.chain.tx(validator, body) for validator in validators])
 
 

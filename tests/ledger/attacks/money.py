@@ -1,7 +1,6 @@
 """Attacks on rewards, escrow and fees."""
 
 from dataclasses import replace
-from typing import Any
 
 from aliad.ledger import (
     workers,
@@ -99,33 +98,28 @@ def order_from_oneself() -> None:
     chain.give(customer.node_id, 10**9)
     before = get_economy(chain.state)
     body, manifest = make_order(chain, model, customer.node_id)
-    training = Training.__new__(Training)
     opening = chain.tx(customer, body, fee=1)
-    training.chain, training.manifest, training.terms = chain, manifest, body.terms
-    training.workers = [key(f"worker {number}") for number in range(4)]
-    training.id = JobId(compute_transaction_id(opening))
     chain.block(opening)
-    for worker in training.workers:
+    job_id = JobId(compute_transaction_id(opening))
+    training = Training.of_order(chain, job_id, manifest, customer)
+    for number in range(4):
+        worker = key(f"worker {number}")
         chain.send(worker, RegisterWorker(workers.ORDERS, 2_000, 1, ENGINE, worker.node_id))
-    run_order(training, customer)
+    run_order(training)
     after = get_economy(chain.state)
     assert after.minted > before.minted
     assert after.minted - before.minted <= after.burned - before.burned
     check_state(chain.state)
 
 
-def run_order(training: Training, customer: Any) -> None:  # noqa: ANN401 - a key
+def run_order(training: Training) -> None:
     chain = training.chain
     for _ in range(40):
         try:
-            job = training.job
+            phase = training.job.phase
         except InvalidTransaction:
             return
-        if job.phase is JobPhase.OPEN:
-            body = replace(training.record_body(), parameters=job.parameters)
-            chain.block(chain.tx(customer, body))
-        else:
-            chain.block()
+        training.record() if phase is JobPhase.OPEN else chain.block()
         for draw in get_draws(chain.state, training.id):
             if draw.phase is DrawPhase.COMMIT:
                 training.check(draw)
