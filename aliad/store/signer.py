@@ -12,6 +12,8 @@ vote may contradict them, which costs the bond. Three things make a loss visible
   later (the disk was lost, the key was imported, the directory was moved away) knows nothing of
   what its predecessor promised. It refuses to sign until the node has caught up with the network
   and ``QUARANTINE`` more heights have passed; by then whatever the lost log signed is settled.
+
+The vote asks for :meth:`SignerStore.vote_from` when it starts: call ``caught_up`` before that.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from aliad import codec
-from aliad.errors import LocalProtocolError, RemoteProtocolError, StoreCorrupt
+from aliad.errors import RemoteProtocolError, StoreCorrupt
 from aliad.store import keys
 from aliad.store.kv import KeyValueStore, WriteBatch, prefix_end
 from aliad.store.leveldb import LevelDb, database_exists
@@ -126,8 +128,12 @@ class SignerStore:
                 raise _damaged(name, "its newest write is not the one that was made")
 
     def vote_from(self) -> Height:
-        """The first height this log may sign for; ``NOT_YET`` until :meth:`caught_up`."""
-        return self._meta.vote_from
+        """The first height this log may sign for; ``NOT_YET`` until :meth:`caught_up`.
+
+        Never a height whose votes were forgotten: should the chain be lost and synced again, the
+        node passes heights it has signed before.
+        """
+        return Height(max(self._meta.vote_from, self._meta.forgotten + 1))
 
     def caught_up(self, tip: Height) -> None:
         """The node is level with the network at ``tip``: a late-born log's quarantine begins."""
@@ -145,14 +151,8 @@ class SignerStore:
     def write(self, height: Height, records: Sequence[tuple[bytes, bytes]]) -> None:
         """Add records as one batch, on the disk when this returns.
 
-        Raises LocalProtocolError for a height that may not be signed any more, or not yet.
+        Any height is fine: a node that may not vote still keeps certificates and blocks.
         """
-        if height <= self._meta.forgotten or height < self._meta.vote_from:
-            raise LocalProtocolError(
-                f"asked to sign at height {height}",
-                f"heights up to {self._meta.forgotten} are final, and this signer log may not "
-                f"sign below {self._meta.vote_from}",
-            )
         alive = self._meta.alive
         batch = WriteBatch()
         fresh: dict[bytes, bytes] = {}
@@ -168,14 +168,14 @@ class SignerStore:
 
     def forget(self, height: Height) -> None:
         """Drop the records of ``height`` and below; nothing may be signed there again."""
-        if height <= self._meta.forgotten:
-            return
         alive = self._meta.alive
         batch = WriteBatch()
         for key, value in self._store.iterate(_RECORD, _RECORD + keys.u64(height + 1)):
             alive = _combined(alive, key, value)
             batch.delete(key)
-        self._commit(batch, replace(self._meta, alive=alive, forgotten=height))
+        if len(batch) or height > self._meta.forgotten:
+            newest = Height(max(height, self._meta.forgotten))
+            self._commit(batch, replace(self._meta, alive=alive, forgotten=newest))
 
     def close(self) -> None:
         """Close the database and its mark."""

@@ -90,7 +90,7 @@ def check_after_kill(directory: Path, twin: Twin, signed: int, committed: int) -
         assert everything(chain.reader()) == twin.rows_at(tip), f"block {tip} or {tip + 1} is torn"
         assert audit.verify_audit(chain.reader()) == tip
     with open_signer(directory / "signer", GENESIS.hash) as signer:
-        assert signer.vote_from() == 0, "the log was taken for a new one"
+        assert signer.vote_from() <= tip + 1, "the log was taken for a new one"
         newest = max(signed, tip)
         assert signer.load(Height(newest)) in ([], vote(newest))
         if signed > tip:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aliad.consensus.signer_log import SignerLog
-from aliad.errors import LocalProtocolError, StoreCorrupt
+from aliad.errors import StoreCorrupt
 from aliad.store.memory import MemoryStore
 from aliad.store.signer import (
     NOT_YET,
@@ -25,7 +25,7 @@ def in_memory(first: int = 0) -> SignerStore:
 
 def test_it_is_what_the_vote_asks_for() -> None:
     log: SignerLog = in_memory()  # the type checker compares the two
-    assert log.vote_from() == 0
+    assert log.vote_from() == 1, "genesis is not voted on"
     for name in ("vote_from", "load", "write", "forget"):
         assert callable(getattr(log, name))
 
@@ -45,29 +45,40 @@ def test_what_is_forgotten_cannot_be_signed_again() -> None:
         log.write(Height(height), [(b"k", b"v")])
     log.forget(Height(4))
     assert [bool(log.load(Height(height))) for height in (3, 4, 5)] == [False, False, True]
-    for height in (2, 3, 4):
-        with pytest.raises(LocalProtocolError):
-            log.write(Height(height), [(b"k", b"another")])
+    assert log.vote_from() == 5
     log.forget(Height(2))  # going back changes nothing
-    with pytest.raises(LocalProtocolError):
-        log.write(Height(4), [(b"k", b"another")])
-    log.write(Height(5), [(b"k2", b"v")])
+    assert log.vote_from() == 5
+
+
+def test_a_chain_synced_again_passes_signed_heights_without_signing(tmp_path: Path) -> None:
+    """The chain database was lost, the signer log was not: what it signed stays signed."""
+    with open_signer(tmp_path, CHAIN, new_key=True) as log:
+        log.write(Height(50), [(b"vote", b"for a block")])
+        log.forget(Height(49))
+    with open_signer(tmp_path, CHAIN) as log:
+        for height in (1, 2, 3):
+            log.write(Height(height), [(b"certificate", b"of others")])  # an observer keeps these
+            log.forget(Height(height))
+            assert log.load(Height(height)) == []
+            assert log.vote_from() == 50
+    with open_signer(tmp_path, CHAIN) as log:
+        assert log.load(Height(50)) == [(b"vote", b"for a block")]
+        assert log.vote_from() == 50
 
 
 def test_a_log_made_with_its_key_signs_at_once_and_keeps_doing_so(tmp_path: Path) -> None:
     with open_signer(tmp_path, CHAIN, new_key=True) as log:
-        assert log.vote_from() == 0
+        assert log.vote_from() == 1
         log.write(Height(1), [(b"k", b"v")])
     with open_signer(tmp_path, CHAIN) as log:
-        assert log.vote_from() == 0
+        assert log.vote_from() == 1
         assert log.load(Height(1)) == [(b"k", b"v")]
 
 
 def test_a_late_log_waits_until_level_and_then_some(tmp_path: Path) -> None:
     with open_signer(tmp_path, CHAIN) as log:
         assert log.vote_from() == NOT_YET
-        with pytest.raises(LocalProtocolError):
-            log.write(Height(10_000), [(b"k", b"v")])
+        log.write(Height(10_000), [(b"certificate", b"of others")])
     with open_signer(tmp_path, CHAIN) as log:
         assert log.vote_from() == NOT_YET, "waiting must survive a restart"
         log.caught_up(Height(500))
@@ -77,9 +88,6 @@ def test_a_late_log_waits_until_level_and_then_some(tmp_path: Path) -> None:
         assert log.vote_from() == first, "being level again does not prolong it"
     with open_signer(tmp_path, CHAIN) as log:
         assert log.vote_from() == first
-        with pytest.raises(LocalProtocolError):
-            log.write(Height(first - 1), [(b"k", b"v")])
-        log.write(Height(first), [(b"k", b"v")])
 
 
 def test_an_existing_log_is_not_made_new_by_saying_so(tmp_path: Path) -> None:
