@@ -10,7 +10,12 @@ from aliad.ledger.params import ONE, Params
 from aliad.ledger.records import STAKE
 from aliad.ledger.stakes import get_power
 from aliad.ledger.state import StateReader, load, read_stored
-from aliad.ledger.validators import VALIDATOR_SET, ValidatorSet, make_validator_set
+from aliad.ledger.validators import (
+    MAX_VALIDATORS,
+    VALIDATOR_SET,
+    ValidatorSet,
+    make_validator_set,
+)
 from aliad.types import Era, MegaMac, NanoAlia, NodeId, Power, RewardRate
 
 
@@ -68,31 +73,29 @@ def get_target_powers(state: StateReader, params: Params) -> dict[NodeId, Power]
     return {node: power for node, power in ranked[: params.max_validators] if power > 0}
 
 
-def compute_next_validators(
-    current: ValidatorSet, target: dict[NodeId, Power], limit: int
-) -> ValidatorSet:
+def compute_next_validators(current: ValidatorSet, target: dict[NodeId, Power]) -> ValidatorSet:
     """As far towards the target as a third of the power reaches; who loses power goes first.
 
-    Power that is lost and power that is gained both count. The set never becomes empty.
+    Power that is lost and power that is gained both count. The last unit of power stays until
+    another has come, so the set never becomes empty and a complete exchange does not stick.
     """
     powers = {member.node: member.power for member in current.members}
-    budget = max(1, current.total // 3)
     changes = {node: target.get(node, 0) - powers.get(node, 0) for node in {*powers, *target}}
+    total, budget = current.total, max(1, current.total // 3)
     for node in sorted(changes, key=lambda node: (changes[node] > 0, node)):
-        step = min(abs(changes[node]), budget)
-        if node not in powers and sum(power > 0 for power in powers.values()) >= limit:
+        change = max(-budget, 1 - total, min(changes[node], budget))
+        if node not in powers and len(powers) >= MAX_VALIDATORS:
             continue
-        budget -= step
-        powers[node] = Power(powers.get(node, 0) + (step if changes[node] > 0 else -step))
-    following = make_validator_set(powers)
-    return following if following.members else current
+        powers[node] = Power(powers.get(node, 0) + change)
+        total, budget = Power(total + change), budget - abs(change)
+    return make_validator_set(powers)
 
 
 def process_validator_changes(ctx: Context) -> None:
     """Bonds and unbonds of the era take effect."""
     current = get_validators(ctx.state)
     target = get_target_powers(ctx.state, ctx.params)
-    following = compute_next_validators(current, target, ctx.params.max_validators)
+    following = compute_next_validators(current, target)
     if following != current:
         put_validators(ctx, following)
         ctx.emit(ValidatorsChanged(following))
