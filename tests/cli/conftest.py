@@ -9,7 +9,9 @@ from aliad.corpus.sample.corpus import make_sample, write_sample
 from aliad.local.prepare import CorpusFiles
 from aliad.local.toml import read_spec
 from aliad.local.trainer import TrainingJob, train
-from tests.local.conftest import SPEC
+from tests.local.conftest import SPEC, one_thread
+
+__all__ = ["one_thread"]
 
 
 @dataclass(frozen=True, slots=True)

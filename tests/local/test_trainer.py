@@ -15,10 +15,11 @@ from aliad.compute.rounds import batch_graph
 from aliad.corpus.manifest import Manifest
 from aliad.errors import InputError
 from aliad.local.checkpoint import PROGRESS, locked, part_folder
-from aliad.local.events import EpochDone, Event, Finished, RoundDone, Saved, Started, Stopped
+from aliad.local.events import EpochDone, Event, Finished, RoundDone, Started, Stopped
 from aliad.local.prepare import CorpusFiles, check_memory, prepare, work_counter
 from aliad.local.spec import BatchSpec, ModelSpec
 from aliad.local.trainer import TrainingJob, train
+from tests.local.conftest import Undisturbed
 
 MakeJob = Callable[..., TrainingJob]
 
@@ -44,12 +45,11 @@ def refused(job: TrainingJob) -> InputError:
     return caught.value
 
 
-def test_training_twice_gives_the_same_bytes(job: MakeJob) -> None:
+def test_training_twice_gives_the_same_bytes(job: MakeJob, undisturbed: Undisturbed) -> None:
     one, events = run(job("one"))
-    other, _ = run(job("other", checkpoint_seconds=0.0))
-    assert contents(one.folder) == contents(other.folder)
-    assert one.model == other.model
-    assert [path.name for path in one.folder.parent.iterdir()] == ["one", "other"]
+    assert contents(one.folder) == undisturbed.files
+    assert one.model == undisturbed.end.model
+    assert [path.name for path in one.folder.parent.iterdir()] == ["one"]
     losses = [event.loss for event in events if isinstance(event, RoundDone)]
     assert losses[-1] < losses[0]
     epochs = [event for event in events if isinstance(event, EpochDone)]
@@ -60,21 +60,17 @@ def test_training_twice_gives_the_same_bytes(job: MakeJob) -> None:
     assert model.card.bleu is not None
 
 
-def test_stopping_and_going_on_changes_nothing(job: MakeJob) -> None:
-    whole, events = run(job("whole", checkpoint_seconds=0.0))
-    digests = {event.round: event.digest for event in events if isinstance(event, Saved)}
+def test_stopping_and_going_on_changes_nothing(job: MakeJob, undisturbed: Undisturbed) -> None:
     stopped = train(job("parts", stop_after=2), lambda _event: None)
     assert isinstance(stopped, Stopped)
-    assert stopped.digest == digests[2]
-    assert not (whole.folder.parent / "parts").exists()
+    assert stopped.digest == undisturbed.digests[2]
+    assert not job("parts").output.exists()
     parts, more = run(job("parts"))
     assert [event.done for event in more if isinstance(event, Started)] == [2]
-    assert contents(whole.folder) == contents(parts.folder)
+    assert contents(parts.folder) == undisturbed.files
 
 
-def test_ctrl_c_keeps_the_rounds_done(job: MakeJob) -> None:
-    whole, _ = run(job("whole"))
-
+def test_ctrl_c_keeps_the_rounds_done(job: MakeJob, undisturbed: Undisturbed) -> None:
     def press(event: Event) -> None:
         if isinstance(event, RoundDone) and event.round == 3:
             raise KeyboardInterrupt
@@ -85,7 +81,7 @@ def test_ctrl_c_keeps_the_rounds_done(job: MakeJob) -> None:
     assert not one.output.exists()
     resumed, events = run(one)
     assert [event.done for event in events if isinstance(event, Started)] == [3]
-    assert contents(whole.folder) == contents(resumed.folder)
+    assert contents(resumed.folder) == undisturbed.files
 
 
 def test_a_kill_between_putting_in_place_and_tidying_is_mended(
@@ -224,13 +220,15 @@ def test_two_processes_do_not_train_the_same(job: MakeJob) -> None:
         assert "Another process" in str(refused(one))
 
 
-def test_what_was_left_by_a_kill_in_the_first_round_does_no_harm(job: MakeJob) -> None:
+def test_what_was_left_by_a_kill_in_the_first_round_does_no_harm(
+    job: MakeJob, undisturbed: Undisturbed
+) -> None:
     one = job()
     with locked(part_folder(one.output)):
         pass
     (part_folder(one.output) / "state-000001.safetensors").write_bytes(b"torn")
     end, _ = run(one)
-    assert contents(end.folder) == contents(run(job("other"))[0].folder)
+    assert contents(end.folder) == undisturbed.files
 
 
 def test_a_job_beyond_the_machine_is_refused(job: MakeJob) -> None:
@@ -247,18 +245,15 @@ def test_a_corpus_beyond_a_job_is_refused(job: MakeJob, monkeypatch: pytest.Monk
     assert "more than 12 pairs" in str(refused(replace(one, spec=spec)))
 
 
-def test_the_number_of_threads_does_not_matter(job: MakeJob) -> None:
+def test_the_number_of_threads_does_not_matter(job: MakeJob, undisturbed: Undisturbed) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        one = train(job("two", stop_after=2), lambda _event: None)
-        torch.set_num_threads(1)
-        other = train(job("one", stop_after=2), lambda _event: None)
+        end = train(job("two", stop_after=2), lambda _event: None)
     finally:
         torch.set_num_threads(before)
-    assert isinstance(one, Stopped)
-    assert isinstance(other, Stopped)
-    assert one.digest == other.digest
+    assert isinstance(end, Stopped)
+    assert end.digest == undisturbed.digests[2]
 
 
 def test_manifest_of_a_job_is_stable(job: MakeJob) -> None:
