@@ -52,7 +52,7 @@ class StateBuilder:
         batch = WriteBatch()
         update = compute_root_update(self._tree, StateRows(self._store), changes)
         put_state(batch, changes, update)
-        self._store.write(batch, sync=False)
+        self._store.write(batch, sync=True)
         self._tree.adopt(update.tree)
 
     def complete(self, header: HeaderView) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aliad.codec import Value
 from aliad.crypto import SigningKey, key_from_seed
 from aliad.ledger import keys
+from aliad.ledger.accounts import get_account
 from aliad.ledger.apply import apply_payload, get_app_header, get_block_context
 from aliad.ledger.block import APP_HEADER, Header, Payload, encode_payload
 from aliad.ledger.eras import get_validators
@@ -18,7 +19,12 @@ from aliad.ledger.transactions import (
     encode_transaction,
     sign_transaction,
 )
-from aliad.ledger.validators import ValidatorSet, compute_validators_hash, make_validator_set
+from aliad.ledger.validators import (
+    VALIDATOR_SET,
+    ValidatorSet,
+    compute_validators_hash,
+    make_validator_set,
+)
 from aliad.store.chain import BlockCommit, ChainStore, GenesisState
 from aliad.store.ledger_format import LedgerFormat, encode_body, encode_header
 from aliad.store.projection import get_audit_entries, project
@@ -55,8 +61,9 @@ class LedgerChain:
     def __init__(self, chain: ChainStore) -> None:
         self.chain = chain
         self.hash = compute_genesis_hash(GENESIS)
-        self.nonces = [0] * len(USERS)
-        self.parent_set: ValidatorSet | None = None
+        self.nonces = [get_account(chain.state, user.node_id).nonce for user in USERS]
+        signed = chain.blocks.validators_at(chain.tip.height)
+        self.parent_set: ValidatorSet | None = VALIDATOR_SET.decode(signed) if signed else None
 
     def sign(
         self, sender: SigningKey, nonce: int, body: TransactionBody, fee: int = FEE
@@ -71,7 +78,7 @@ class LedgerChain:
             recipient = USERS[(sender + 1 + number // len(USERS)) % len(USERS)].node_id
             body = Transfer(recipient, NanoAlia(1 + number))
             made.append(self.sign(USERS[sender], self.nonces[sender], body))
-            self.nonces[sender] += 1
+            self.nonces[sender] = Nonce(self.nonces[sender] + 1)
         return made
 
     def last_commit(self) -> Value:

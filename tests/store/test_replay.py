@@ -63,9 +63,7 @@ def test_a_chain_of_transfers_verifies() -> None:
 def test_a_transfer_is_found_by_its_id_and_by_both_accounts() -> None:
     chain = made_in_memory(3)
     maker = LedgerChain(chain)
-    maker.nonces = [3] * len(USERS)
     (transfer,) = maker.transfers(1)
-    maker.parent_set = GENESIS.validators
     maker.block([transfer])
     place = chain.blocks.transaction(compute_transaction_id(transfer))
     assert place is not None
