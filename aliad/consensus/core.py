@@ -68,6 +68,10 @@ class Core:
         other, so that setting the clock of the machine neither stalls nor rushes the vote."""
         self._clock_offset = offset
 
+    def set_vote_from(self, height: Height) -> None:
+        """What the signer log says by now; it counts from the next height on."""
+        self._vote_from = height
+
     def begin(self, opening: Opening, records: Iterable[Record], now: Millis) -> tuple[Effect, ...]:
         """Start or restart: what the signer log holds is put back before anything is voted."""
         self._open(opening, now)

@@ -183,6 +183,7 @@ class Engine:
         block = effect.block
         opening = await self._application.commit(block, effect.certificate, effect.trail)
         self._log.forget(block.header.height)
+        self._core.set_vote_from(self._log.vote_from())
         await self._inputs.send(partial(self._core.committed, opening))
 
     async def _serve(self, effect: Serve) -> None:

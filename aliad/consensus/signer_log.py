@@ -17,7 +17,7 @@ class SignerLog(Protocol):
         """The first height this log may sign for.
 
         Zero for a log created together with its key; some heights above the tip for one created
-        later, since nobody knows what the lost one had promised.
+        later, since nobody knows what the lost one had promised. Asked again after each commit.
         """
 
     def load(self, height: Height) -> Sequence[tuple[bytes, bytes]]:
