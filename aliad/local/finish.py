@@ -6,6 +6,7 @@ from aliad import __version__
 from aliad.compute.model_card import Card
 from aliad.compute.model_config import Languages
 from aliad.compute.model_folder import Model
+from aliad.compute.selftest import engine_digest, load_golden
 from aliad.local.checkpoint import Resumed
 from aliad.local.evaluate import evaluate
 from aliad.local.prepare import Prepared
@@ -33,7 +34,7 @@ def finished_model(spec: TrainingSpec, prepared: Prepared, at: Resumed, rounds: 
         dataset=prepared.manifest.digest.hex(),
         tokenizer=prepared.tokenizer.digest.hex(),
         state=at.state.digest().hex(),
-        engine=f"aliad {__version__}, exact arithmetic",
+        engine=f"aliad {__version__}, engine digest {engine().hex()}",
     )
     languages = Languages(spec.source, spec.target)
     tokenizer = prepared.tokenizer.model
@@ -48,6 +49,11 @@ def finished_model(spec: TrainingSpec, prepared: Prepared, at: Resumed, rounds: 
         chrf=measured.scores.chrf,
     )
     return replace(model, card=card)
+
+
+def engine() -> bytes:
+    """The digest of the arithmetic that this version of aliad computes with."""
+    return engine_digest(load_golden())
 
 
 def recipe_text(spec: TrainingSpec) -> str:

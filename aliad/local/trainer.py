@@ -39,7 +39,7 @@ from aliad.local.events import (
     Step,
     Stopped,
 )
-from aliad.local.finish import finished_model
+from aliad.local.finish import engine, finished_model
 from aliad.local.loops import StepReport, queue, rounds_loop, rounds_of
 from aliad.local.prepare import CorpusFiles, Prepared, prepare
 from aliad.local.spec import TrainingSpec
@@ -90,7 +90,9 @@ def train(job: TrainingJob, observe: Observer) -> End:
         stack.callback(checkpoint.remove_if_empty, part)
         run = _Run(job, prepared, part, observe)
         if progress and progress.job != run.identity:
-            raise _other_job(part, "The corpus is not the one it was started with.")
+            raise _other_job(
+                part, "The corpus, or the version of aliad, is not the one it was started with."
+            )
         end = run.train(progress)
     if isinstance(end, Finished):
         checkpoint.remove(part)
@@ -223,9 +225,10 @@ class _Run:
 
 
 def _identity(spec: TrainingSpec, prepared: Prepared) -> str:
-    """What a training is: spec, batches, and what it is measured on; hexadecimal."""
+    """What a training is: spec, batches, what it is measured on, engine; hexadecimal."""
     held_out = repr([(pair.source, pair.target) for pair in prepared.held_out]).encode()
-    parts = (spec.digest, prepared.manifest.digest, hashlib.sha256(held_out).digest())
+    measured = hashlib.sha256(held_out).digest()
+    parts = (spec.digest, prepared.manifest.digest, measured, engine())
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 

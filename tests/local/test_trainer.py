@@ -11,10 +11,13 @@ import torch
 
 from aliad.compute.microbatch import MicroShape
 from aliad.compute.model_folder import load_model
-from aliad.compute.rounds import batch_graph
+from aliad.compute.rounds import batch_graph, initial_job_state
+from aliad.compute.transformer import ModelConfig
 from aliad.corpus.manifest import Manifest
+from aliad.corpus.writing import write_whole
 from aliad.errors import InputError
-from aliad.local.checkpoint import PROGRESS, locked, part_folder
+from aliad.local import checkpoint
+from aliad.local.checkpoint import PROGRESS, Progress, Resumed, locked, part_folder
 from aliad.local.events import EpochDone, Event, Finished, RoundDone, Started, Stopped
 from aliad.local.prepare import CorpusFiles, check_memory, prepare, work_counter
 from aliad.local.spec import BatchSpec, ModelSpec
@@ -259,3 +262,49 @@ def test_the_number_of_threads_does_not_matter(job: MakeJob, undisturbed: Undist
 def test_manifest_of_a_job_is_stable(job: MakeJob) -> None:
     manifests: list[Manifest] = [prepare(job().spec, job().corpus).manifest for _ in range(2)]
     assert manifests[0].digest == manifests[1].digest
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(
+    job: MakeJob, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = write_whole
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "state-000003.safetensors":
+            raise InputError(f"{path} cannot be written.", "No space left on device.", "Make room.")
+        real(path, content)
+
+    one = job(checkpoint_seconds=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("aliad.local.checkpoint.write_whole", full)
+        with pytest.raises(InputError, match="cannot be written"):
+            train(one, lambda _event: None)
+    assert not one.output.exists()
+    end, events = run(one)
+    assert [event.done for event in events if isinstance(event, Started)] == [2]
+    assert contents(end.folder) == undisturbed.files
+
+
+@pytest.mark.parametrize("forgotten", ["residual", "momentum", "squares"])
+def test_every_part_of_a_checkpoint_matters(
+    job: MakeJob, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch, forgotten: str
+) -> None:
+    """Guards the tests above: a resumed run that forgot something would be noticed."""
+    one = job(stop_after=2)
+    train(one, lambda _event: None)
+    real = checkpoint.read_checkpoint
+
+    def forgetful(folder: Path, progress: Progress, config: ModelConfig) -> Resumed:
+        whole = real(folder, progress, config)
+        fresh = initial_job_state(config, 0)
+        if forgotten == "residual":
+            return replace(whole, residual=fresh.momentum)
+        if forgotten == "momentum":
+            return replace(whole, state=replace(whole.state, momentum=fresh.momentum))
+        doubled = {name: (r * 2, c * 2) for name, (r, c) in whole.state.squares.items()}
+        return replace(whole, state=replace(whole.state, squares=doubled))
+
+    monkeypatch.setattr("aliad.local.checkpoint.read_checkpoint", forgetful)
+    end = train(replace(one, stop_after=3), lambda _event: None)
+    assert isinstance(end, Stopped)
+    assert end.digest != undisturbed.digests[3]
