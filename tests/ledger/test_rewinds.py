@@ -16,6 +16,7 @@ from aliad.ledger.job_state import expect_round, get_draws, get_round
 from aliad.ledger.jobs import Draw, DrawPhase, JobPhase, Outcome, SlotStatus
 from aliad.ledger.params import Params
 from aliad.ledger.transactions import RoundRecord
+from aliad.ledger.workers import is_barred
 from aliad.types import Round
 from tests.ledger.attacks.acting import correct, settle
 from tests.ledger.chain import OWNER, Chain, hash_of
@@ -44,7 +45,14 @@ def settle_all(training: Training) -> None:
         draw, trainer = waiting[0], waiting[0].parties[0]
         lie = training.lie(draw.round, draw.batch)
         told = training.commitment(draw.round, draw.batch, trainer.node, lie)
-        settle(training, draw, (trainer.node,) if trainer.commitment == told else ())
+        liars = (trainer.node,) if trainer.commitment == told else ()
+        barred = [p.node for p in draw.parties if is_barred(training.chain.state, p.node)]
+        if set(barred) <= {trainer.node}:
+            settle(training, draw, liars, silent=barred)
+        else:
+            spoken = [tx for tx in training.commit(draw, liars) if tx.sender not in barred]
+            training.chain.block(*spoken)
+            training.chain.block(ms=training.terms.check_ms)
 
 
 def until(training: Training, phase: JobPhase) -> None:

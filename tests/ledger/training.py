@@ -28,6 +28,7 @@ from aliad.ledger.transactions import (
     Transaction,
     compute_transaction_id,
 )
+from aliad.ledger.workers import is_barred
 from aliad.types import (
     BatchIndex,
     Hash32,
@@ -163,7 +164,7 @@ class Training:
         slots = expect_round(self.chain.state, self.id, number).slots
         results = tuple(
             None
-            if slot.trainer in missing
+            if slot.trainer in missing or is_barred(self.chain.state, slot.trainer)
             else self.result(
                 slot,
                 self.lie(number, slot.batch)
