@@ -6,6 +6,8 @@ import pytest
 
 from aliad.consensus.signer_log import SignerLog
 from aliad.errors import StoreCorrupt
+from aliad.store import keys
+from aliad.store.kv import WriteBatch
 from aliad.store.memory import MemoryStore
 from aliad.store.signer import (
     NOT_YET,
@@ -133,3 +135,23 @@ def test_another_chain_is_refused(tmp_path: Path) -> None:
     open_signer(tmp_path, CHAIN, new_key=True).close()
     with pytest.raises(StoreCorrupt):
         open_signer(tmp_path, Hash32(b"x" * 32))
+
+
+@pytest.mark.parametrize("value", [None, b"another vote"])
+def test_a_record_missing_in_the_middle_is_noticed(value: bytes | None) -> None:
+    """A write that was lost while later ones were kept."""
+    store = MemoryStore()
+    log = create_signer(store, CHAIN, Height(0))
+    for height in (3, 4, 5):
+        log.write(Height(height), [(b"vote", b"for a block")])
+    key = b"\x01" + keys.u64(4) + b"vote"
+    assert store.get(key) == b"for a block"
+    SignerStore(store, CHAIN, None, "in memory")
+    batch = WriteBatch()
+    if value is None:
+        batch.delete(key)
+    else:
+        batch.put(key, value)
+    store.write(batch, sync=False)
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        SignerStore(store, CHAIN, None, "in memory")
