@@ -31,7 +31,7 @@ from aliad.consensus.validators import MAX_VALIDATORS
 from aliad.consensus.votes import Certificate, Kind, Vote, is_well_formed
 from aliad.consensus.vrf import PROOF_BYTES
 from aliad.errors import RemoteProtocolError
-from aliad.types import Height, Millis, View
+from aliad.types import Height, Millis, Signature, View
 
 VERSION = 1
 MAX_VIEW = 2**32 - 1
@@ -190,7 +190,7 @@ def read_certificate(value: Value) -> Certificate:
     fields = Fields(value, "certificate")
     kind, height, view, block_hash = _kind(fields), _height(fields), _view(fields), fields.hash32()
     bitmap = fields.blob(MAX_VALIDATORS // 8, 1)
-    signatures = fields.items(lambda item: Fields((item,)).signature(), MAX_VALIDATORS, 1)
+    signatures = fields.items(_read_signature, MAX_VALIDATORS, 1)
     fields.end()
     number = int.from_bytes(bitmap, "big")
     if bitmap[0] == 0 or number.bit_count() != len(signatures):
@@ -198,6 +198,12 @@ def read_certificate(value: Value) -> Certificate:
     if not is_well_formed(kind, block_hash):
         raise RemoteProtocolError("a NULLIFY names a block, or another vote names none")
     return Certificate(kind, height, view, block_hash, number, signatures)
+
+
+def _read_signature(value: Value) -> Signature:
+    if type(value) is not bytes or len(value) != 64:
+        raise RemoteProtocolError("a certificate holds something that is no signature")
+    return Signature(value)
 
 
 def _read_proposal(fields: Fields) -> Proposal:
