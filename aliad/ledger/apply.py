@@ -12,7 +12,14 @@ from aliad.crypto import verify_all
 from aliad.ledger import keys
 from aliad.ledger.accounts import get_economy, put_economy
 from aliad.ledger.ballots import admit
-from aliad.ledger.block import AppHeader, Header, Payload, decode_payload, encode_payload
+from aliad.ledger.block import (
+    MAX_BLOCK_TRANSACTIONS,
+    AppHeader,
+    Header,
+    Payload,
+    decode_payload,
+    encode_payload,
+)
 from aliad.ledger.clock import process_block_start
 from aliad.ledger.context import BlockContext, Context
 from aliad.ledger.eras import get_validators, process_era_end, put_validators
@@ -149,7 +156,7 @@ def select(
     room = params.max_block_bytes - 64
     for tx in candidates:
         raw = encode_transaction(tx)
-        if len(raw) + 5 > room:
+        if len(raw) + 5 > room or len(chosen) == MAX_BLOCK_TRANSACTIONS:
             continue
         try:
             process_transaction(ctx, tx)

@@ -33,7 +33,10 @@ def process_vote_originator(ctx: Context, sender: NodeId, tx: VoteOriginator) ->
     listed = is_originator(ctx.state, tx.subject)
     require(listed != tx.admit, "the list says so already")
     ballot = load(ctx.state, keys.ballot(tx.subject), BALLOT) or Ballot((), ())
-    ballot = _vote(_without_strangers(ballot, validators), sender, tx.admit)
+    ballot = _without_strangers(ballot, validators)
+    past = ballot.admit if tx.admit else ballot.remove
+    require(sender not in past, "this validator has voted so already")
+    ballot = _vote(ballot, sender, tx.admit)
     ctx.emit(OriginatorVoted(sender, tx.subject, tx.admit))
     voters = ballot.admit if tx.admit else ballot.remove
     power = sum(validators.power_of(node) for node in voters)

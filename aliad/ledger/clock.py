@@ -100,13 +100,22 @@ def get_due(state: StateReader) -> Due:
     now = False
     for job_id, job in get_jobs(state):
         now = now or _is_due(state, job_id, job)
-        if job.deadline:
+        if _has_deadline(job):
             deadlines.append(job.deadline)
         for draw in get_draws(state, job_id):
             now = now or draw.phase is DrawPhase.WAITING
             if draw.phase is not DrawPhase.WAITING:
                 deadlines.append(draw.deadline)
     return Due(now, min(deadlines, default=None))
+
+
+def _has_deadline(job: Job) -> bool:
+    """Whether something happens when the job's deadline passes: else no block is wanted for it."""
+    if job.phase is JobPhase.WAITING:
+        return job.kind is JobKind.TRANSLATION
+    if job.phase is JobPhase.FINISHED:
+        return job.kind is JobKind.TRAINING
+    return job.phase in (JobPhase.OPEN, JobPhase.CORRECTING)
 
 
 def _is_due(state: StateReader, job_id: JobId, job: Job) -> bool:

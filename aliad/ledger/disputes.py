@@ -15,7 +15,7 @@ from aliad.ledger.eras import get_validators
 from aliad.ledger.errors import require
 from aliad.ledger.events import DisputeOpened, Ruled, RulingsOpened, TraceCommitted
 from aliad.ledger.job_state import get_draw, put_draw
-from aliad.ledger.jobs import Draw, DrawPhase, Party, RulingMode, RulingVote
+from aliad.ledger.jobs import MAX_RULINGS, Draw, DrawPhase, Party, RulingMode, RulingVote
 from aliad.ledger.transactions import Ruling, TraceCommit
 from aliad.ledger.validators import is_quorum
 from aliad.ledger.verdicts import convict_liars
@@ -77,6 +77,7 @@ def process_ruling(ctx: Context, sender: NodeId, tx: Ruling) -> None:
     require(get_validators(ctx.state).power_of(sender) > 0, "only validators rule")
     past = [vote.mode for vote in draw.rulings if vote.validator == sender]
     require(tx.mode not in past, "this validator has ruled already")
+    require(len(draw.rulings) < MAX_RULINGS, "too many validators of past sets have ruled")
     operation = tx.operation if tx.mode is RulingMode.OPERATION else ZERO_HASH
     vote = RulingVote(sender, tx.mode, operation, tx.digest, get_liars(ctx, draw, tx))
     draw = replace(draw, rulings=(*draw.rulings, vote))

@@ -20,7 +20,6 @@ from aliad.ledger.job_state import (
     put_slot,
 )
 from aliad.ledger.jobs import (
-    MAX_WORKERS,
     Draw,
     DrawPhase,
     Job,
@@ -31,7 +30,7 @@ from aliad.ledger.jobs import (
 from aliad.ledger.params import ONE
 from aliad.ledger.rewards import withhold
 from aliad.ledger.shuffle import Randomness, compute_draw_seed, compute_redraw_seed
-from aliad.ledger.workers import get_draw_weight, get_eligible, is_barred
+from aliad.ledger.workers import freeze_workers, get_draw_weight, is_barred
 from aliad.types import BatchIndex, Height, JobId, Millis, NodeId, Round
 
 CHECKERS = 2
@@ -157,7 +156,7 @@ def redraw(ctx: Context, draw: Draw, kept: tuple[Party, ...] = ()) -> None:
         void(ctx, draw)
         return
     gone = [party.node for party in draw.parties[1:] if party not in kept]
-    pool = get_eligible(ctx.state, draw.job, get_job(ctx.state, draw.job))[:MAX_WORKERS]
+    pool = freeze_workers(ctx, draw.job, get_job(ctx.state, draw.job))
     put_draw(
         ctx,
         replace(

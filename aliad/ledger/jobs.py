@@ -26,6 +26,7 @@ MAX_WORKERS: Final = 4_096
 MAX_SLOTS: Final = 1_024
 MAX_DURATION_MS: Final = 7 * 24 * 3_600_000
 MAX_MANIFEST_PATH: Final = 24
+MAX_RULINGS: Final = 1_024
 
 
 class JobKind(IntEnum):
@@ -233,7 +234,7 @@ class Draw:
     attempt: int
     opens_at: Height
     deadline: Millis
-    rulings: Annotated[tuple[RulingVote, ...], AtMost(1024)]
+    rulings: Annotated[tuple[RulingVote, ...], AtMost(MAX_RULINGS)]
 
 
 JOB: Final = Schema(Job, 0x1A)

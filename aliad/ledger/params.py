@@ -39,7 +39,7 @@ class Params:
     ruling_ms: Millis = Millis(300_000)
     close_ms: Millis = Millis(3_600_000)
     max_batch_work: int = 10**10
-    max_round_batches: int = 1_024
+    max_round_batches: int = 512
 
 
 def is_valid_params(params: Params) -> bool:
@@ -53,8 +53,8 @@ def is_valid_params(params: Params) -> bool:
         and params.max_reward_rate * params.max_batch_work < 2**62
         and params.rate_step < ONE
         and params.max_validators <= 256
-        and params.max_round_batches <= 1_024
-        and params.max_block_bytes <= 1_048_000
+        and params.max_round_batches <= 700  # a record of more is too long
+        and 800_000 <= params.max_block_bytes <= 1_048_000
     )
 
 

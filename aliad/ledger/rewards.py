@@ -23,7 +23,7 @@ from aliad.ledger.jobs import Job, JobKind
 from aliad.ledger.records import AMOUNT
 from aliad.ledger.state import read_stored
 from aliad.ledger.workers import get_standing
-from aliad.types import BatchIndex, JobId, MegaMac, NanoAlia, NodeId, RewardRate, Round
+from aliad.types import MAX_UINT, BatchIndex, JobId, MegaMac, NanoAlia, NodeId, RewardRate, Round
 
 
 def earn(
@@ -57,7 +57,8 @@ def _pay_from_escrow(ctx: Context, job_id: JobId, reward: int) -> int:
 
 def _count_work(ctx: Context, work: MegaMac) -> None:
     economy = get_economy(ctx.state)
-    put_economy(ctx, replace(economy, era_work=MegaMac(economy.era_work + work)))
+    total = min(economy.era_work + work, MAX_UINT)
+    put_economy(ctx, replace(economy, era_work=MegaMac(total)))
 
 
 def withhold(ctx: Context, job_id: JobId, number: Round, node: NodeId, reward: int) -> None:

@@ -44,7 +44,7 @@ from aliad.ledger.shuffle import compute_order, compute_round_seed
 from aliad.ledger.state import load
 from aliad.ledger.transactions import Result, RoundRecord
 from aliad.ledger.workers import (
-    get_eligible,
+    freeze_workers,
     get_service,
     get_worker,
     is_barred,
@@ -69,7 +69,7 @@ BEACON_DELAY = 2
 
 def schedule(ctx: Context, job_id: JobId, job: Job) -> None:
     """Freeze the workers; draws and the next round follow with a later beacon."""
-    pool = get_eligible(ctx.state, job_id, job)
+    pool = freeze_workers(ctx, job_id, job)
     ctx.state.put(keys.pool(job_id), NODES.encode(Nodes(pool)))
     opens_at = Height(ctx.height + BEACON_DELAY)
     put_job(

@@ -6,8 +6,9 @@ from aliad.ledger import keys
 from aliad.ledger.context import Context
 from aliad.ledger.errors import require
 from aliad.ledger.events import WorkerRegistered, WorkerRemoved
-from aliad.ledger.jobs import JOB, Job, JobKind
+from aliad.ledger.jobs import JOB, MAX_WORKERS, Job, JobKind
 from aliad.ledger.records import MAX_SERVICES, STANDING, WORKER, Standing, Worker
+from aliad.ledger.shuffle import compute_order, compute_round_seed
 from aliad.ledger.state import StateReader, load, read_stored
 from aliad.ledger.transactions import RegisterWorker, UnregisterWorker
 from aliad.types import ZERO_HASH, JobId, NodeId
@@ -51,6 +52,15 @@ def get_eligible(state: StateReader, job_id: JobId, job: Job) -> tuple[NodeId, .
             if _suits(read_stored(value, WORKER), job)
         ]
     )
+
+
+def freeze_workers(ctx: Context, job_id: JobId, job: Job) -> tuple[NodeId, ...]:
+    """The eligible workers as of now; of more than the state can hold, a random part."""
+    nodes = get_eligible(ctx.state, job_id, job)
+    if len(nodes) <= MAX_WORKERS:
+        return nodes
+    seed = compute_round_seed(job_id, job.round, ctx.block.beacon)
+    return tuple(sorted(compute_order(seed, nodes)[:MAX_WORKERS]))
 
 
 def _suits(worker: Worker, job: Job) -> bool:
