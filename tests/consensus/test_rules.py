@@ -313,6 +313,38 @@ def test_duplicates_are_dropped_before_their_signature_is_looked_at() -> None:
     assert stage.hear(peer, replace(vote, signature=Signature(bytes(64)))) == ()
 
 
+def test_what_a_peer_lacks_is_answered_once_a_while() -> None:
+    stage = Stage()
+    view = at_view_of_another(stage)
+    leader = stage.leader(view)
+    block = stage.block(leader)
+    stage.hear(leader, stage.proposal(view, block))
+    certificate = stage.certificate(Kind.NULLIFY, view + 3)
+    stage.hear(leader, certificate)
+    peer = stage.others[2]
+    questions: dict[Message, Message] = {
+        Want(Height(1), block.header.digest()): Body(Height(1), block),
+        WantCert(Height(1), View(view + 3)): certificate,
+    }
+    for question, answer in questions.items():
+        effects = stage.hear(peer, question)
+        assert [(each.message, each.to) for each in only(effects, Send)] == [(answer, peer)]
+        assert only(stage.hear(peer, question), Send) == []
+    assert only(stage.hear(peer, Want(Height(1), X)), Send) == []
+    assert only(stage.hear(peer, WantCert(Height(1), View(view + 9))), Send) == []
+
+
+def test_blocks_of_hostile_leaders_do_not_pile_up() -> None:
+    stage = Stage()
+    for view in range(60):
+        leader = stage.leader(view)
+        if leader != stage.me:
+            stage.hear(leader, stage.proposal(view, stage.block(leader, b"nonsense")))
+        stage.hear(stage.others[0], stage.certificate(Kind.NULLIFY, view))
+    assert len(stage.core._height.facts.blocks) <= 3
+    assert len(stage.core._height.facts.proposals) <= 3
+
+
 def test_who_is_behind_is_served_once_a_while() -> None:
     stage = Stage(height=5)
     peer = stage.others[0]
