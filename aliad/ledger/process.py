@@ -9,7 +9,7 @@ from aliad.ledger.checks import process_check_commit, process_reveal
 from aliad.ledger.context import Context
 from aliad.ledger.disputes import process_ruling, process_trace_commit
 from aliad.ledger.endings import process_cancel_order, process_close_job
-from aliad.ledger.errors import InvalidTransaction, require
+from aliad.ledger.errors import require
 from aliad.ledger.events import TransactionApplied, Transferred
 from aliad.ledger.evidence import process_evidence
 from aliad.ledger.openings import process_open_job, process_open_order
@@ -60,11 +60,6 @@ def process_transaction(ctx: Context, tx: Transaction) -> None:
     process_envelope(fork, tx, name)
     process_body(fork, tx.sender, name, tx.body)
     ctx.join(fork)
-
-
-def is_paid(body: TransactionBody) -> bool:
-    """Whether this kind of transaction must pay a fee."""
-    return isinstance(body, _PAID)
 
 
 def is_valid_fee(params: Params, tx: Transaction) -> bool:
@@ -148,13 +143,3 @@ def process_body(ctx: Context, sender: NodeId, name: Hash32, body: TransactionBo
             process_vote_originator(ctx, sender, body)
         case _:
             assert_never(body)
-
-
-def is_applicable(ctx: Context, tx: Transaction) -> bool:
-    """Whether the transaction would apply now; nothing changes either way."""
-    fork = ctx.fork()
-    try:
-        process_transaction(fork, tx)
-    except InvalidTransaction:
-        return False
-    return True

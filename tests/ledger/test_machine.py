@@ -83,6 +83,7 @@ class Network(RuleBasedStateMachine):
             for worker in WORKERS
         ]
         self.chain.block(*translators)
+        self.send(USERS[0], Bond(NanoAlia(20_000)), 10)
 
     def send(
         self, sender: SigningKey, body: TransactionBody, fee: int = 0, ms: int = 1_000
@@ -249,7 +250,7 @@ class Network(RuleBasedStateMachine):
             if job.kind is JobKind.TRANSLATION and job.owner == customer.node_id:
                 self.send(customer, CancelOrder(job_id), 10)
 
-    @rule(steps=st.integers(1, 12), silent=SOME, liars=SOME)
+    @rule(steps=st.integers(4, 20), silent=SOME, liars=SOME)
     def work(self, steps: int, silent: list[SigningKey], liars: list[SigningKey]) -> None:
         """Everybody does its duty for a while, but for the liars and the silent."""
         for _ in range(steps):

@@ -17,6 +17,7 @@ from aliad.ledger import (
     clock,
     convictions,
     disputes,
+    draws,
     evidence,
     openings,
     process,
@@ -29,14 +30,15 @@ from aliad.ledger import (
 from aliad.ledger.accounts import credit
 from aliad.ledger.context import Context
 from aliad.ledger.convictions import convict
-from aliad.ledger.draws import redraw
+from aliad.ledger.draws import compute_draw_count, redraw
 from aliad.ledger.eras import get_validators
 from aliad.ledger.events import (
     Cause,
 )
 from aliad.ledger.job_state import get_job
-from aliad.ledger.jobs import Draw, RulingVote
+from aliad.ledger.jobs import Draw, RoundState, RulingVote
 from aliad.ledger.rewinds import process_refutation
+from aliad.ledger.shuffle import Randomness
 from aliad.ledger.stakes import get_stake
 from aliad.ledger.transactions import (
     Unbond,
@@ -52,6 +54,7 @@ from aliad.types import (
 )
 from tests.ledger.attacks import checks as on_checks
 from tests.ledger.attacks import disputes as on_disputes
+from tests.ledger.attacks import luck as on_luck
 from tests.ledger.attacks import money as on_money
 from tests.ledger.attacks import records as on_records
 from tests.ledger.attacks import replays as on_replays
@@ -188,7 +191,25 @@ UNSALTED = several(
     ),
 )
 
+
+def weight_of_one(ctx: Context, node: NodeId) -> int:
+    return 1
+
+
+def weight_by_merit(ctx: Context, node: NodeId) -> int:
+    return 8 if workers.get_standing(ctx.state, node).verified < 20 else 0
+
+
+def fixed_number(random: Randomness, overhead: int, found: RoundState, weight: int) -> int:
+    """As many draws whoever trains: newcomers would take them from the others."""
+    return compute_draw_count(random, overhead, found, len(found.slots))
+
+
 MUTANTS: list[Mutant] = [
+    Mutant(on_luck.nothing_to_lose, swap(clock, "process_vesting", pay_at_once)),
+    Mutant(on_luck.fresh_keys, swap(workers, "get_draw_weight", weight_of_one)),
+    Mutant(on_luck.long_record, swap(workers, "get_draw_weight", weight_by_merit)),
+    Mutant(on_luck.crowding_out, swap(draws, "compute_draw_count", fixed_number)),
     Mutant(on_records.record_without_signatures, swap(rounds, "check_signatures", ignore)),
     Mutant(on_records.result_of_another_round, swap(rounds, "check_signatures", ignore)),
     Mutant(on_records.work_that_is_not_the_manifests, without(rounds, "not the manifest's")),
