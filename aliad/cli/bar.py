@@ -15,12 +15,13 @@ class Bar:
             BarColumn(),
             TaskProgressColumn(),
             console=Console(stderr=True),
+            refresh_per_second=4,
         )
-        self._task = self._progress.add_task("", total=None, text="")
+        self._task = self._progress.add_task("", total=None, text="", visible=False)
 
     def update(self, done: int, total: int, text: str) -> None:
         """Redraw."""
-        self._progress.update(self._task, completed=done, total=total, text=text)
+        self._progress.update(self._task, completed=done, total=total, text=text, visible=True)
 
     def __enter__(self) -> "Bar":
         """Begin to draw."""
