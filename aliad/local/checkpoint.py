@@ -13,9 +13,10 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,12 @@ from aliad.errors import InputError
 LOCK: Final = "LOCK"
 TOKENIZER: Final = "tokenizer.model"
 PROGRESS: Final = "progress.json"
+MODEL: Final = "model"
 _VERSION: Final = 1
+# Files of this module and of `write_whole`, and the model in the making.
+_OURS: Final = re.compile(
+    r"LOCK|model|\.model\.\w+|\.?(tokenizer\.model|progress\.json|state-\d{6}\.safetensors)(\.\w+)?"
+)
 _PROGRESS_BYTES: Final = 64 << 10
 
 
@@ -60,7 +66,16 @@ class Resumed:
 
 
 def part_folder(output: Path) -> Path:
-    """Where the training that will end in `output` keeps its state."""
+    """Where the training that will end in `output` keeps its state.
+
+    Raises InputError for a path without a name, such as the root.
+    """
+    if output.name in ("", ".."):
+        raise InputError(
+            f"{output} cannot be a model's folder.",
+            "It has no name of its own.",
+            "Give the name of a folder that does not exist yet.",
+        )
     return output.with_name(output.name + ".part")
 
 
@@ -80,14 +95,19 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(
-                f"Another process is training in {folder}.",
-                "Two would overwrite each other's state.",
-                "Wait for it, or choose another output folder.",
-            ) from error
+            raise in_use(folder) from error
         yield
     finally:
         os.close(handle)
+
+
+def in_use(folder: Path) -> InputError:
+    """The error for a folder in which another process trains, or has just trained."""
+    return InputError(
+        f"Another process is training in {folder}.",
+        "Two would overwrite each other's state.",
+        "Wait for it, or choose another output folder.",
+    )
 
 
 def read_progress(folder: Path) -> Progress | None:
@@ -157,8 +177,16 @@ def read_checkpoint(folder: Path, progress: Progress, config: ModelConfig) -> Re
 
 
 def remove(folder: Path) -> None:
-    """Remove the folder once nobody needs it; what cannot be removed is left."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove what this program writes there, and the folder if it is empty then."""
+    for path in folder.iterdir():
+        if _OURS.fullmatch(path.name) is None:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def remove_if_empty(folder: Path) -> None:

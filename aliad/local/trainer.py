@@ -8,9 +8,8 @@ import hashlib
 import shutil
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from aliad.compute import rounds
 from aliad.compute.evaluate import validation_loss
@@ -44,8 +43,6 @@ from aliad.local.loops import StepReport, queue, rounds_loop, rounds_of
 from aliad.local.prepare import CorpusFiles, Prepared, prepare
 from aliad.local.spec import TrainingSpec
 
-_MAKING: Final = "model"
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
@@ -70,13 +67,14 @@ def train(job: TrainingJob, observe: Observer) -> End:
     a checkpoint when interrupted.
     """
     keep_freed_memory()
+    job = replace(job, output=job.output.absolute())
     part = part_folder(job.output)
     if done := _done_before(job, part):
         observe(done)
         return done
     with ExitStack() as stack:
-        progress = None
-        if part.exists():
+        progress, begun_before = None, part.exists()
+        if begun_before:
             stack.enter_context(checkpoint.locked(part))
             progress = checkpoint.read_progress(part)
         if progress and progress.spec != job.spec.digest.hex():
@@ -85,8 +83,10 @@ def train(job: TrainingJob, observe: Observer) -> End:
         prepared = prepare(
             job.spec, job.corpus, job.valid, tokenizer, lambda text: observe(Step(text))
         )
-        if not part.exists():
+        if not begun_before:
             stack.enter_context(checkpoint.locked(part))
+            if checkpoint.read_progress(part):
+                raise checkpoint.in_use(part)
         stack.callback(checkpoint.remove_if_empty, part)
         run = _Run(job, prepared, part, observe)
         if progress and progress.job != run.identity:
@@ -217,7 +217,7 @@ class _Run:
         """Measure the model and put its folder where it belongs."""
         self.observe(Step("translating the held-out pairs"))
         model = finished_model(self.job.spec, self.prepared, at, len(self.schedule))
-        making = self.part / _MAKING
+        making = self.part / checkpoint.MODEL
         shutil.rmtree(making, ignore_errors=True)
         stored = save_model(model, making)
         publish(making, self.job.output)

@@ -18,7 +18,7 @@ from aliad.corpus.writing import write_whole
 from aliad.errors import InputError
 from aliad.local import checkpoint
 from aliad.local.checkpoint import PROGRESS, Progress, Resumed, locked, part_folder
-from aliad.local.events import EpochDone, Event, Finished, RoundDone, Started, Stopped
+from aliad.local.events import EpochDone, Event, Finished, RoundDone, Started, Step, Stopped
 from aliad.local.prepare import CorpusFiles, check_memory, prepare, work_counter
 from aliad.local.spec import BatchSpec, ModelSpec
 from aliad.local.trainer import TrainingJob, train
@@ -308,3 +308,31 @@ def test_every_part_of_a_checkpoint_matters(
     end = train(replace(one, stop_after=3), lambda _event: None)
     assert isinstance(end, Stopped)
     assert end.digest != undisturbed.digests[3]
+
+
+def test_a_folder_of_the_users_is_not_emptied(job: MakeJob, undisturbed: Undisturbed) -> None:
+    one = job()
+    part = part_folder(one.output)
+    part.mkdir()
+    (part / "thesis.txt").write_text("precious")
+    end, _ = run(one)
+    assert contents(end.folder) == undisturbed.files
+    assert contents(part) == {"thesis.txt": b"precious"}
+
+
+def test_a_training_that_began_meanwhile_is_left_alone(job: MakeJob) -> None:
+    one = job(stop_after=1)
+
+    def meanwhile(event: Event) -> None:
+        if isinstance(event, Step) and event.text == "cutting batches":
+            train(one, lambda _event: None)
+
+    with pytest.raises(InputError, match="Another process"):
+        train(one, meanwhile)
+    assert (part_folder(one.output) / PROGRESS).exists()
+
+
+@pytest.mark.parametrize("place", ["/", ".."])
+def test_an_output_without_a_name_is_refused(job: MakeJob, place: str) -> None:
+    with pytest.raises(InputError, match="cannot be a model's folder"):
+        train(replace(job(), output=Path(place)), lambda _event: None)
