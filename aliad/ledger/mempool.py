@@ -15,13 +15,15 @@ from typing import NamedTuple
 
 from aliad.crypto import verify
 from aliad.errors import AliadError
+from aliad.ledger import keys
 from aliad.ledger.context import BlockContext, Context
 from aliad.ledger.errors import InvalidTransaction, require
 from aliad.ledger.params import Params
 from aliad.ledger.process import process_transaction
-from aliad.ledger.state import Overlay, StateReader
+from aliad.ledger.state import Changes, Overlay, StateReader
 from aliad.ledger.transactions import (
     Transaction,
+    Transfer,
     compute_transaction_id,
     decode_transaction,
     get_signature_check,
@@ -162,12 +164,16 @@ class Mempool:
         self._bytes -= entry.size
         self._free -= entry.tx.fee == 0
 
-    def recheck(self, view: View) -> tuple[Hash32, ...]:
-        """After a commit: drop what no longer applies, and return the names of it."""
+    def recheck(self, view: View, changes: Changes) -> tuple[Hash32, ...]:
+        """After a commit: drop what no longer applies, and return the names of it.
+
+        ``changes`` are the block's: transfers of senders it did not touch still apply.
+        """
         gone: list[Hash32] = []
         for sender in sorted(self._lines):
             line = self._lines[sender]
-            kept = _filter(line.waiting, view)
+            same = keys.account(sender) not in changes and _depends_on_account(line, view)
+            kept = line.waiting if same else _filter(line.waiting, view)
             for entry in line.waiting:
                 if entry not in kept:
                     self._forget(entry)
@@ -194,6 +200,14 @@ class Mempool:
             if place + 1 < len(waiting):
                 heapq.heappush(heap, (_preference(waiting[place + 1]), sender, place + 1))
         return tuple(chosen)
+
+
+def _depends_on_account(line: _Line, view: View) -> bool:
+    """Whether nothing but the sender's account decides if these apply, and none has expired."""
+    return all(
+        isinstance(entry.tx.body, Transfer) and entry.tx.expiry >= view.block.height
+        for entry in line.waiting
+    )
 
 
 def _preference(entry: Waiting) -> tuple[bool, int, int]:

@@ -61,7 +61,7 @@ def test_what_is_taken_in_is_proposed_and_applies() -> None:
         chain.state, chain.context(), chosen.payload, chain.params
     )
     chain.state.adopt(chosen.applied.changes)
-    assert len(pool.recheck(view(chain))) == 9
+    assert len(pool.recheck(view(chain), chosen.applied.changes)) == 9
     assert (len(pool), pool.size) == (0, 0)
 
 
@@ -149,14 +149,26 @@ def test_recheck_drops_what_expired_or_cannot_be_paid_any_more() -> None:
     add(pool, chain, pay(chain, 0, 0, amount=8_000))
     add(pool, chain, pay(chain, 1, 0))
     spending = pay(chain, 0, 0, amount=7_000)
-    chain.block(spending)
-    gone = pool.recheck(view(chain))
+    changes = chain.block(spending).changes
+    gone = pool.recheck(view(chain), changes)
     assert len(gone) == 1
     assert [tx.sender for tx in pool.candidates(10**6)] == [RICH[1].node_id]
     for _ in range(51):
         chain.block()
-    assert len(pool.recheck(view(chain))) == 1
+    assert len(pool.recheck(view(chain), {})) == 1
     assert len(pool) == 0
+
+
+def test_recheck_looks_again_at_duties_even_if_their_sender_did_nothing() -> None:
+    chain, pool = start(), Mempool()
+    training = Training(chain, overhead=700_000)
+    draw = training.draw_some()
+    for tx in training.commit(draw):
+        pool.add(encode_transaction(tx), view(chain))
+    assert len(pool) == 2
+    chain._nonces.clear()
+    changes = chain.block(ms=training.terms.check_ms).changes
+    assert len(pool.recheck(view(chain), changes)) == 2
 
 
 @given(
