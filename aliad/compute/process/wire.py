@@ -97,7 +97,7 @@ def _float(value: Value) -> float:
 
 
 def _fraction(value: Value) -> Fraction:
-    match value:
+    match _ints(value):
         case (int(top), int(bottom)) if bottom > 0 and math.gcd(top, bottom) == 1:
             return Fraction(top, bottom)
     raise _wrong("a fraction in lowest terms", value)

@@ -63,6 +63,9 @@ def _lines(value: Value) -> Lines:
         )
     if any(line[-1:] != (EOS,) for line in sides.source):
         raise RemoteProtocolError("a source does not end with the end mark")
+    bare = [line[:-1] for line in sides.source] + list(sides.target)
+    if any(not ids or min(ids) <= EOS for ids in bare):
+        raise RemoteProtocolError("a line is empty, or holds padding or a mark")
     return Lines(
         sides.source,
         tuple((BOS, *ids) for ids in sides.target),

@@ -128,7 +128,8 @@ def _family(error: Exception) -> Family:
 
 def _lines(error: Exception, family: Family) -> tuple[str, str, str]:
     if isinstance(error, AliadError):
-        return error.what, error.why, error.fix
+        why = error.why or "The request cannot be carried out as it is."
+        return error.what, why, error.fix or "Correct the request, then ask again."
     if family is Family.OUT_OF_MEMORY:
         return (
             "The device has too little memory for this request.",
