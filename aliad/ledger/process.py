@@ -88,7 +88,7 @@ def process_envelope(ctx: Context, tx: Transaction, name: Hash32) -> None:
         require(not full, "the block has no room for another free transaction")
     put_account(ctx, tx.sender, replace(account, nonce=Nonce(account.nonce + 1)))
     pay_fee(ctx, tx.sender, tx.fee)
-    ctx.emit(TransactionApplied(name, tx.sender, get_kind(tx.body), tx.fee))
+    ctx.emit(TransactionApplied(name, tx.sender, int(get_kind(tx.body)), tx.fee))
 
 
 def pay_fee(ctx: Context, sender: NodeId, fee: NanoAlia) -> None:

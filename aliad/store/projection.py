@@ -4,7 +4,6 @@ A pure function of the events, so that replaying the chain gives the same rows a
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from aliad.ledger.events import (
@@ -52,16 +51,9 @@ def project(events: Iterable[Event]) -> Projection:
             transactions.append(event.transaction)
         accounts = get_accounts(event)
         if accounts:
-            note = encode_event(_plain(event))
+            note = encode_event(event)
             history.extend([HistoryRow(account, note) for account in accounts])
     return Projection(tuple(transactions), tuple(history))
-
-
-def _plain(event: Event) -> Event:
-    """An enumeration's member is no integer to the codec."""
-    if isinstance(event, TransactionApplied):
-        return replace(event, kind=int(event.kind))
-    return event
 
 
 def get_accounts(event: Event) -> tuple[NodeId, ...]:
