@@ -45,7 +45,7 @@ def load(recipe: str) -> Task:
     tokenizer = Tokenizer(train_tokenizer(sentences, VOCABULARY))
     ids = list(encode_pairs(pairs, tokenizer, MAX_LENGTH))
     if recipe == "adamw":
-        batches = make_token_batches(ids, tokens=4000, seed=1)
+        batches = make_token_batches(ids, tokens=4000, seed=1, pool=2000)
     else:
         batches = make_line_batches(ids, lines=20, micro=16, seed=1)
     held_out, _ = clean(read_pairs(root / "val.en.gz", root / "val.de.gz"))
