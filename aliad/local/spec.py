@@ -56,13 +56,13 @@ class BatchSpec:
 class OptimiserSpec:
     """The local step and the outer step. `warmup` is a share of all rounds, `floor` of the peak."""
 
-    peak_rate: Fraction = Fraction(2, 1000)
+    peak_rate: Fraction = Fraction(3, 1000)
     warmup: Fraction = Fraction(1, 10)
     floor: Fraction = Fraction(2, 100)
     clip: Fraction = Fraction(1)
-    beta2: Fraction = Fraction(95, 100)
+    beta2: Fraction = Fraction(9, 10)
     outer_rate: Fraction = Fraction(6, 10)
-    outer_momentum: Fraction = Fraction(6, 10)
+    outer_momentum: Fraction = Fraction(7, 10)
 
 
 @dataclass(frozen=True, slots=True)

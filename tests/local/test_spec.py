@@ -14,7 +14,7 @@ from aliad.local.toml import read_spec
 
 LEAST = 'name = "x"\n[languages]\nsource = "en"\ntarget = "de"\n'
 SPEC = TrainingSpec("x", "en", "de")
-PINNED = "c0ace28955d43a6046e8c70c205c25ae4c0270013d3327febb4913ef9ddccbd3"
+PINNED = "2fbffffc9b618f6e9bdf47bac7d49c327a36e46531bfb391982b92f40a444148"
 
 
 def written(tmp_path: Path, text: str | bytes) -> Path:
@@ -35,8 +35,8 @@ def test_what_a_spec_leaves_out_has_the_values_of_the_recipe(tmp_path: Path) -> 
     assert spec == SPEC
     assert (spec.epochs, spec.batches) == (13, BatchSpec(20, 16, 6))
     recipe = spec.recipe(195)
-    assert (recipe.schedule.peak, recipe.schedule.warmup) == (Fraction(1, 500), 19)
-    assert (recipe.outer_rate, recipe.outer_momentum) == (Fraction(3, 5), Fraction(3, 5))
+    assert (recipe.schedule.peak, recipe.schedule.warmup) == (Fraction(3, 1000), 19)
+    assert (recipe.outer_rate, recipe.outer_momentum) == (Fraction(3, 5), Fraction(7, 10))
     assert 1.8e6 < SPEC.parameters < 2.0e6
 
 
