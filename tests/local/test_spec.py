@@ -50,8 +50,8 @@ def test_decimals_are_exact(tmp_path: Path) -> None:
 
 
 def test_the_digest_depends_on_meaning_not_on_spelling(tmp_path: Path) -> None:
-    one = read_spec(written(tmp_path, LEAST + "[optimiser]\npeak_rate = 0.0030\n"))
-    other = read_spec(written(tmp_path, "seed=1\n" + LEAST + "[optimiser]\npeak_rate = 3e-3\n"))
+    one = read_spec(written(tmp_path, LEAST + "[optimiser]\npeak_rate = 0.0040\n"))
+    other = read_spec(written(tmp_path, "seed=1\n" + LEAST + "[optimiser]\npeak_rate = 4e-3\n"))
     assert one.digest == other.digest != SPEC.digest
 
 
