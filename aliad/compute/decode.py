@@ -167,6 +167,7 @@ def _forbid(logits: Tensor, beams: Sequence[Beam]) -> None:
 
 def _candidates(logits: Tensor, count: int) -> tuple[list[list[int]], list[list[float]]]:
     """Per row the `count` likeliest tokens and their log-probabilities, in float32."""
+    count = min(count, logits.shape[1])
     if usable(logits):
         top, ids, total = finite(decoding.best(logits, count))
     else:

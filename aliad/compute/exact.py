@@ -172,9 +172,12 @@ def transpose(q: Quantised) -> Quantised:
 
 
 def sum_places(terms: int) -> int:
-    """Bits of the terms of an exact sum: what a float32 accumulator allows, if at least 15."""
+    """Bits of the terms of an exact sum: what a float32 accumulator allows, if at least 15.
+
+    Never more than 22: up to 2**22 the kernels round by adding and subtracting a constant.
+    """
     room = MANTISSA_BITS - ceil_log2(max(terms, 1))
-    return room if room >= 15 else SUM_BITS
+    return min(room, SUM_BITS) if room >= 15 else SUM_BITS
 
 
 def exact_sum(x: Tensor, dims: tuple[int, ...], bits: int | None = None) -> Tensor:
@@ -209,7 +212,7 @@ def exp2(y: Tensor) -> Tensor:
     n = torch.mul(y, float(1 << EXP2_BITS)).round_().to(torch.int32)
     fraction = n & ((1 << EXP2_BITS) - 1)
     table = _exp2_table(y.device)
-    bits = torch.index_select(table, 0, fraction.view(-1)).view_as(n)
+    bits = torch.index_select(table, 0, fraction.reshape(-1)).view(n.shape)
     n.sub_(fraction).bitwise_left_shift_(23 - EXP2_BITS)
     return bits.add_(n).view(torch.float32)
 
@@ -229,10 +232,11 @@ def shifted_exp(x: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
     `keep`: bool, broadcastable to x; positions that are False count as zero probability.
     Subtraction of the exact maximum, one multiplication and a table lookup per element; adding
     and subtracting 2 rounds to the grid; the sum of such fixed-point numbers is exact in float64.
-    A row without any kept position sums to zero.
+    A row without any kept position sums to zero. Raises NotFinite for what `largest` refuses.
     """
     if keep is not None:
         x = x.masked_fill(~keep, -(2.0**61))
+    largest(x, (-1,))
     top = x.amax(-1, keepdim=True)
     y = torch.sub(x, top).mul_(_LOG2_E).clamp_(min=-64.0)
     p = exp2(y).add_(2.0).sub_(2.0)

@@ -73,12 +73,14 @@ class Builder:
         self, kind: str, inputs: Sequence[Value], shapes: Sequence[Shape], **attributes: Attribute
     ) -> tuple[Value, ...]:
         """The values of an operation with these output shapes; an equal one is reused."""
-        key = (kind, tuple(sorted(attributes.items())), tuple(inputs))
+        ordered = tuple(sorted(attributes.items()))
+        # True, 1 and 1.0 are equal to Python, but not the same attribute.
+        key = (kind, ordered, tuple(type(value) for _, value in ordered), tuple(inputs))
         if key not in self._known:
             first = len(self.shapes)
             self.shapes.extend(shapes)
             outputs = tuple(Value(first + i) for i in range(len(shapes)))
-            self.operations.append(Operation(kind, key[1], key[2], outputs))
+            self.operations.append(Operation(kind, ordered, tuple(inputs), outputs))
             self._known[key] = outputs
         return self._known[key]
 
@@ -180,6 +182,11 @@ def place(graph: Graph, leaves: Sequence[Tensor]) -> Alive:
             raise AliadError(
                 f"Tensor {name!r} has shape {tuple(leaf.shape)}, the graph needs {shape}.",
                 "Parameters and batch belong to another model or spec.",
+            )
+        if leaf.dtype not in (torch.float32, torch.int32):
+            raise AliadError(
+                f"Tensor {name!r} is of type {leaf.dtype}.",
+                "Exact arithmetic is defined on float32 and int32 tensors.",
             )
     return {Value(i): leaf for i, leaf in enumerate(leaves)}
 

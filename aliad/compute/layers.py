@@ -5,6 +5,7 @@ value are added in the order in which the backward pass reaches them, which is f
 Rounding to integers is transparent to the gradient: the backward pass is that of the real product.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 from aliad.compute.exact import ENTRY_BITS, MANTISSA_BITS, ceil_log2
@@ -166,7 +167,7 @@ def attention(
     width = tape.shape(q_all)[1] // q_parts
     head = width // heads
     lq, lk = tape.shape(q_all)[0] // batch, tape.shape(kv_all)[0] // batch
-    scale = float(head) ** -0.5
+    scale = 1.0 / math.sqrt(head)  # both roundings are IEEE's; `pow` is the C library's
 
     def per_head(x: Value, part: int, parts: int, length: int, bits: int) -> tuple[Value, ...]:
         shapes = [(batch, heads, length, head), (batch, heads, length, 1)]
@@ -201,7 +202,7 @@ def attention(
         )[0]
 
     def backward(dy: Value) -> list[tuple[Value, Value]]:
-        bits = MANTISSA_BITS - VALUE_BITS - ceil_log2(head)
+        bits = min(ENTRY_BITS, MANTISSA_BITS - VALUE_BITS - ceil_log2(head))
         dmixed = per_head(dy, 0, 1, lq, bits)
         dv = folded(p, dmixed, True, bits)
         ds = b.add("attention_scores_gradient", [p, *dmixed, *v], [weights], scale=scale)[0]

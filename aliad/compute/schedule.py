@@ -25,6 +25,15 @@ class Schedule:
 
 def correction(beta: Fraction, step: int) -> float:
     """1/(1 - beta**step), the bias correction of an exponential mean after `step` terms."""
-    # Beyond 2**-40 the power cannot change a float32 any more.
-    power = beta**step if step < 4096 else Fraction(0)
-    return round_to_float32(1 / (1 - power))
+    return round_to_float32(1 / (1 - _power(beta, step)))
+
+
+def _power(base: Fraction, exponent: int) -> Fraction:
+    """base**exponent for 0 <= base < 1, by squaring integers with 256 fraction bits."""
+    result, square = 1 << 256, (base.numerator << 256) // base.denominator
+    while exponent:
+        if exponent & 1:
+            result = (result * square) >> 256
+        square = (square * square) >> 256
+        exponent >>= 1
+    return Fraction(result, 1 << 256)

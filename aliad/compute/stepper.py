@@ -4,6 +4,7 @@ The layers are those of `transformer`, and so are the bits: a position's output 
 padding, on later positions or on the other rows.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,7 +80,7 @@ class Cache:
 
     def attend(self, x: Tensor, owner: Tensor) -> Tensor:
         """[R, d]: the first d columns of x [R, ≥d] as queries over the rows `owner` [R]."""
-        scale = float(self.keys.shape[2]) ** -0.5
+        scale = 1.0 / math.sqrt(self.keys.shape[2])
         caches = (self.keys, self.key_scale, self.values, self.value_scale)
         if usable(x):
             return finite(

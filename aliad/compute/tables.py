@@ -5,9 +5,11 @@ Python integers and `decimal` (whose results the General Decimal Arithmetic spec
 do not: every table here is rounded once to float32 from at least 40 correct digits.
 """
 
-from decimal import Context, Decimal
+from collections.abc import Callable
+from decimal import Context, Decimal, localcontext
 from fractions import Fraction
-from functools import cache
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +17,21 @@ from torch import Tensor
 EXP2_BITS = 11  # exp2 works on a grid of 2**-11
 _DIGITS = Context(prec=50)
 PI = Decimal("3.14159265358979323846264338327950288419716939937510")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _precise(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Run with 50 digits, whatever the program's decimal context is."""
+
+    @wraps(function)
+    def run(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        with localcontext(_DIGITS):
+            return function(*arguments, **named)
+
+    return run
+
+
 LN2 = _DIGITS.ln(Decimal(2))
 LOG2_E = _DIGITS.divide(Decimal(1), LN2)
 
@@ -31,6 +48,7 @@ def round_to_float32(value: Decimal | Fraction) -> float:
 
 
 @cache
+@_precise
 def exp2_fractions() -> Tensor:
     """int32 [2048]: float32 bit patterns of 2**(i/2048), i from 0 to 2047."""
     size = 1 << EXP2_BITS
@@ -42,6 +60,7 @@ def exp2_fractions() -> Tensor:
     return torch.tensor(values, dtype=torch.float32).view(torch.int32)
 
 
+@_precise
 def _cos_sin(angle: Decimal) -> tuple[Decimal, Decimal]:
     """(cos, sin) of a small angle in radians by Taylor series."""
     cosine, sine, term, n = Decimal(0), Decimal(0), Decimal(1), 0
@@ -57,6 +76,7 @@ def _cos_sin(angle: Decimal) -> tuple[Decimal, Decimal]:
 
 
 @cache
+@_precise
 def sinusoids(length: int, width: int) -> Tensor:
     """float32 [length, width]: sinusoidal positions (Vaswani et al. 2017, section 3.5).
 
@@ -79,6 +99,7 @@ def sinusoids(length: int, width: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64).float()
 
 
+@_precise
 def cosine_decay(step: int, steps: int, floor: Fraction) -> Fraction:
     """Cosine from 1 at `step` 0 to `floor` at `steps`, to 40 digits and then rational."""
     turn = Fraction(min(step, steps), max(steps, 1))

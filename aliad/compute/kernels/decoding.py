@@ -12,6 +12,7 @@ from aliad.compute.kernels.scalar import HIGH_EXPONENT, LOW_EXPONENT, round_even
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
+_HIGH = np.float32(2.0**HIGH_EXPONENT)
 _GRID = np.float32(4194304.0)
 
 
@@ -100,7 +101,7 @@ def _weigh(query: Any, query_scale: Any, keys: Any, scales: Any, scale: Any, w: 
             w[j] = w[j] + q * row[j]
     for j in range(n):
         w[j] = (w[j] * (query_scale * scales[j])) * scale
-        if not abs(w[j]) < np.float32(4.6e18):
+        if not abs(w[j]) < _HIGH:
             return False
     highest = highest_of(w)
     total = np.int64(0)

@@ -19,6 +19,7 @@ from aliad.compute.kernels.scalar import (
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
+_HIGH = np.float32(2.0**HIGH_EXPONENT)
 
 
 @njit(nogil=True, cache=True)
@@ -75,7 +76,7 @@ def _attention_weights(
                 seen = min(max(seen, 0), keys)
                 for j in range(seen):
                     row[j] = (row[j] * (q_scale[b, h, i] * k_scale[b, h, j])) * scale
-                    if not abs(row[j]) < np.float32(4.6e18):
+                    if not abs(row[j]) < _HIGH:
                         return False
                 if seen > 0:
                     highest = highest_of(row[:seen])

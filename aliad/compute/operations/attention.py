@@ -89,7 +89,7 @@ def _inverse_power_of_two(x: Tensor) -> Tensor:
     return exact.power_of_two(1 - exact.exponent(x))
 
 
-@operation(lambda inputs, output: size(inputs[0]) * output[-1])
+@operation(lambda inputs, output: size(output) * inputs[1][-1])
 def attention_scores_gradient(
     p: Tensor, do: Tensor, do_scale: Tensor, v: Tensor, v_scale: Tensor, *, scale: float
 ) -> Tensor:
