@@ -2,7 +2,8 @@
 
 A hypothesis' score is the sum of its tokens' log-probabilities, the end mark included, divided by
 their number (length normalisation with exponent 1, Wu et al. 2016). Ties go to the earlier beam,
-then to the lower token id. A token that would repeat a sequence of four is passed over.
+then to the lower token id. A token that would repeat a sequence of six is passed over: only loops
+do that.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from aliad.errors import InputError
 PAD: Final = 0
 BOS: Final = 2
 EOS: Final = 3
-REPEAT: Final = 4  # no sequence of this many tokens occurs twice
+REPEAT: Final = 6  # no sequence of this many tokens occurs twice
 ROWS: Final = 128  # hypotheses decoded side by side
 
 

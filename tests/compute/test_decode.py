@@ -87,13 +87,13 @@ def test_a_beam_finds_likelier_translations(parameters: Parameters) -> None:
     assert beam > greedy
 
 
-def test_no_sequence_of_four_repeats_and_no_translation_exceeds_its_cap(
+def test_no_sequence_of_six_repeats_and_no_translation_exceeds_its_cap(
     parameters: Parameters,
 ) -> None:
     """An untrained model would otherwise go round in circles."""
     for source, h in zip(SOURCES, translate(parameters, CONFIG, SOURCES, beam=3), strict=True):
-        fours = [h.ids[i : i + 4] for i in range(len(h.ids) - 3)]
-        assert len(fours) == len(set(fours))
+        sixes = [h.ids[i : i + 6] for i in range(len(h.ids) - 5)]
+        assert len(sixes) == len(set(sixes))
         assert len(h.ids) <= length_cap(len(source), CONFIG.length)
         assert EOS not in h.ids
 
