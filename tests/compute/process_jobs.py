@@ -107,7 +107,7 @@ class Caller:
     def close(self) -> int:
         """The exit status after the end of our stream."""
         self.channel.close()
-        return self.child.reap(60.0)
+        return self.child.reap(250.0)
 
 
 def call(directory: Path) -> Caller:

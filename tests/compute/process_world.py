@@ -1,5 +1,6 @@
 """A running compute process with one round of a small job done in it."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +60,16 @@ def expect(caller: Caller, request: Request, kind: type[Answer]) -> Answer:
 def live_world(directory: Path) -> Iterator[World]:
     """The world; afterwards, the process must end with its stream though it is computing."""
     caller = call(directory)
-    start = expect(caller, MakeState(MODEL, 7), StateMade)
-    first = expect(caller, TrainBatch(task(start.state)), BatchTrained)
-    mean = expect(caller, Aggregate(MODEL, (first.update,) * 3, None), MeanMade)
-    state = expect(caller, ApplyUpdate(MODEL, RECIPE, start.state, mean.update), StateMade)
-    yield World(caller, ContentDirectory(directory), start, first, mean, state)
-    wide = expect(caller, MakeState(WIDE, 1), StateMade)
-    caller.send(TrainBatch(long_task(wide.state)))
-    assert expect(caller, GetStatus(), Status).running is not None
-    assert caller.close() == 0
+    try:
+        start = expect(caller, MakeState(MODEL, 7), StateMade)
+        first = expect(caller, TrainBatch(task(start.state)), BatchTrained)
+        mean = expect(caller, Aggregate(MODEL, (first.update,) * 3, None), MeanMade)
+        state = expect(caller, ApplyUpdate(MODEL, RECIPE, start.state, mean.update), StateMade)
+        yield World(caller, ContentDirectory(directory), start, first, mean, state)
+        wide = expect(caller, MakeState(WIDE, 1), StateMade)
+        caller.send(TrainBatch(long_task(wide.state)))
+        while expect(caller, GetStatus(), Status).running is None:
+            time.sleep(0.01)  # the worker thread has yet to take it up
+    finally:
+        status = caller.close()
+    assert status == 0

@@ -110,7 +110,7 @@ def test_kernels_are_cached_elsewhere_where_their_folder_is_closed(
     assert os.environ["NUMBA_CACHE_DIR"] == "chosen"
 
 
-def test_settings_of_threads_reach_the_process(tmp_path: Path) -> None:
+def test_threads_are_counted_and_sleep_while_they_wait(tmp_path: Path) -> None:
     assert settings(tmp_path).threads == 1
     variables = environment(3)
     assert (variables["OMP_WAIT_POLICY"], variables["OMP_NUM_THREADS"]) == ("PASSIVE", "3")
