@@ -29,6 +29,19 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     fi
 fi
 
+# libp2p needs fastecdsa, which compiles against GMP and the Python headers.
+if ! printf '#include <gmp.h>\nint main(void){return 0;}\n' | cc -x c -fsyntax-only - 2>/dev/null ||
+    [ ! -e "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        apt-get install -y -q libgmp-dev build-essential python3-dev
+    else
+        echo "A C compiler, GMP's headers and Python's headers are needed to build fastecdsa." >&2
+        echo "At least one of them is missing and this user may not install packages." >&2
+        echo "Try: sudo apt-get install libgmp-dev build-essential python3-dev" >&2
+        exit 1
+    fi
+fi
+
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 # torch first and pinned: a bare `torch` of another dependency may pull a different build.
 "$venv/bin/pip" install -q --disable-pip-version-check "$(grep '^torch==' constraints.txt)"

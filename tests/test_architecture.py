@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent / "aliad"
 
 # Packages of one layer are siblings and do not import each other, except the leaves.
 LAYERS: list[set[str]] = [
-    {"errors", "types", "codec", "crypto", "config"},
+    {"errors", "types", "codec", "crypto", "peer_id", "config"},
     {"ledger"},
     {"net", "work", "consensus", "compute", "store", "corpus"},
     {"local", "node"},

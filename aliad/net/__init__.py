@@ -1,0 +1,1 @@
+"""Peers and what travels between them. Everyone else imports only `aliad.net.network`."""
