@@ -9,11 +9,12 @@ ROOT = Path(__file__).parent.parent / "aliad"
 
 # Packages of one layer are siblings and do not import each other, except the leaves.
 LAYERS: list[set[str]] = [
-    {"errors", "types", "codec", "crypto", "peer_id", "config"},
-    {"ledger"},
+    {"errors", "types", "codec", "crypto", "peer_id", "blob", "config", "keys"},
+    {"ledger", "spec"},
     {"net", "work", "consensus", "compute", "store", "corpus"},
     {"local", "node"},
     {"rpc"},
+    {"daemon"},
     {"cli"},
 ]
 LAYER_OF = {name: depth for depth, names in enumerate(LAYERS) for name in names}

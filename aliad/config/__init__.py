@@ -1,0 +1,1 @@
+"""Configuration: its schema, where each value came from, and the commented sample."""
