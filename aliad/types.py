@@ -36,6 +36,8 @@ Ppm = NewType("Ppm", int)
 
 Hash32 = NewType("Hash32", bytes)
 """SHA-256 digest, 32 bytes."""
+BlobId = NewType("BlobId", Hash32)
+"""Name of a blob: the digest of its length and the hashes of its chunks, 32 bytes."""
 NodeId = NewType("NodeId", bytes)
 """Ed25519 public key, 32 bytes: network identity, signing identity and account address."""
 PeerId = NewType("PeerId", str)
