@@ -6,7 +6,7 @@ that is not ``live`` needs a restart.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, TypeVar, cast, get_type_hints
+from typing import Any, Final, TypeVar, get_type_hints
 
 from aliad.config.checks import (
     Check,
@@ -48,7 +48,7 @@ def setting(
 ) -> T:
     """Declare a setting; ``check`` sees each entry of a list."""
     about = About(text, check, size, seconds, live)
-    return cast("T", field(default=default, metadata={"about": about}))
+    return field(default=default, metadata={"about": about})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Values as they stand in a file, in the environment or on the command line, made into settings."""
 
+import math
 import re
 from typing import Final
 
@@ -90,7 +91,7 @@ def _checked(declared: Declared, value: object) -> object:
     check = declared.about.check
     entries: tuple[object, ...] = value if isinstance(value, tuple) else (value,)
     for entry in entries:
-        if isinstance(entry, float) and entry != entry:
+        if isinstance(entry, float) and math.isnan(entry):
             raise Unfit("It must be a number.")
         complaint = check(entry) if check is not None else None
         if complaint is not None:

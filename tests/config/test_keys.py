@@ -69,7 +69,7 @@ def test_files_that_are_no_keys_are_explained() -> None:
     whole = json.loads(seal_key(KEY, None))
     sealed = json.loads(seal_key(KEY, "pass"))
     other = json.loads(seal_key(make_key(), None))
-    for record in (
+    records: list[object] = [
         None,
         [],
         {},
@@ -81,7 +81,8 @@ def test_files_that_are_no_keys_are_explained() -> None:
         {**sealed, "ops": 0},
         {**sealed, "salt": "00"},
         {**sealed, "kdf": "md5"},
-    ):
+    ]
+    for record in records:
         with pytest.raises(ConfigError, match="is not a key file"):
             open_key(json.dumps(record), "pass", "it")
     with pytest.raises(ConfigError, match="is not a key file"):
