@@ -23,13 +23,8 @@ from aliad.compute.graph import Builder, Graph, run
 from aliad.compute.memory import keep_freed_memory
 from aliad.compute.microbatch import MicroShape, declare
 from aliad.compute.tables import sinusoids
-from aliad.compute.transformer import (
-    ModelConfig,
-    Parameters,
-    initial_parameters,
-    loss_and_gradients,
-    parameter_shapes,
-)
+from aliad.compute.transformer import Parameters, initial_parameters, loss_and_gradients
+from aliad.spec.model import ModelConfig, parameter_shapes
 from benchmarks import multi30k
 from benchmarks.float32 import PlainTransformer
 from benchmarks.plain_decode import Ids, greedy

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aliad.compute.tables import sinusoids
-from aliad.compute.transformer import ModelConfig, parameter_shapes
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 
 class PlainTransformer(nn.Module):

@@ -30,8 +30,9 @@ from aliad.compute.microbatch import MicroShape, TokenLines, padded
 from aliad.compute.noise import stream_id
 from aliad.compute.rounds import JobState, RoundRecipe
 from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig, Parameters, initial_parameters
+from aliad.compute.transformer import Parameters, initial_parameters
 from aliad.local.loops import StepReport, adamw_loop, queue, rounds_loop, rounds_of
+from aliad.spec.model import ModelConfig
 from benchmarks import multi30k
 from benchmarks.float32 import PlainTransformer
 

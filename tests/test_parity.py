@@ -14,13 +14,14 @@ from aliad.compute import adamw
 from aliad.compute.adamw import AdamWRecipe
 from aliad.compute.evaluate import validation_loss
 from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig, initial_parameters
+from aliad.compute.transformer import initial_parameters
 from aliad.corpus.batch import Batch, MicroBatch
 from aliad.corpus.batches import encode_pairs, make_token_batches
 from aliad.corpus.pair import Pair
 from aliad.corpus.sample.corpus import make_sample
 from aliad.corpus.tokenizer import Tokenizer, train_tokenizer
 from aliad.local.loops import adamw_loop, queue
+from aliad.spec.model import ModelConfig
 from benchmarks.float32 import PlainTransformer
 from benchmarks.quality import grid
 

@@ -15,12 +15,8 @@ from aliad.compute.graph import Builder, Graph, run
 from aliad.compute.microbatch import MicroShape, TokenLines, check_lines, declare, tensors
 from aliad.compute.schedule import Schedule, correction
 from aliad.compute.tables import sinusoids
-from aliad.compute.transformer import (
-    ModelConfig,
-    Parameters,
-    loss_and_gradients,
-    parameter_shapes,
-)
+from aliad.compute.transformer import Parameters, loss_and_gradients
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from aliad.compute import exact
 from aliad.compute.kernels import decoding, usable
 from aliad.compute.operations.registry import finite
 from aliad.compute.stepper import Cache, Decoder, Ids
-from aliad.compute.transformer import ModelConfig, Parameters
+from aliad.compute.transformer import Parameters
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig
 
 PAD: Final = 0
 BOS: Final = 2

@@ -6,7 +6,8 @@ from functools import lru_cache
 from aliad.compute.graph import Builder, Graph, run
 from aliad.compute.microbatch import MicroShape, TokenLines, check_lines, declare, tensors
 from aliad.compute.tables import sinusoids
-from aliad.compute.transformer import ModelConfig, Parameters, loss_only, parameter_shapes
+from aliad.compute.transformer import Parameters, loss_only
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 
 @lru_cache(maxsize=64)

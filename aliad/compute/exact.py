@@ -20,11 +20,12 @@ from torch import Tensor
 from aliad.compute.backends import integer_product
 from aliad.compute.tables import EXP2_BITS, LOG2_E, exp2_fractions, round_to_float32
 from aliad.errors import AliadError
+from aliad.spec import model
 
 MANTISSA_BITS: Final = 24
 NORM_BITS: Final = 12  # ‖q‖ <= 2**12 for both operands of a product
 ENTRY_BITS: Final = 11  # |q| <= 2**11, so that float16 holds every entry too
-MAX_TERMS: Final = 1 << 15  # longest contraction for which the bounds below are proven
+MAX_TERMS: Final = model.MAX_TERMS  # longest contraction for which the bounds below are proven
 LOW_EXPONENT: Final = -44  # rows smaller than 2**-44 are quantised as if they were that large
 HIGH_EXPONENT: Final = 62  # values from 2**62 on are refused
 SUM_BITS: Final = 22  # fixed point of sums with a float64 accumulator

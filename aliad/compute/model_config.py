@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Final, cast
 
-from aliad.compute.transformer import ModelConfig
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig
 
 FORMAT: Final = 1
 ARCHITECTURE: Final = "aliad-transformer"

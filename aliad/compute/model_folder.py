@@ -30,8 +30,9 @@ from safetensors.torch import save as tensor_bytes
 
 from aliad.compute.model_card import Card, card_bytes, card_from_bytes, card_text
 from aliad.compute.model_config import Languages, config_bytes, config_from_bytes
-from aliad.compute.transformer import ModelConfig, Parameters, parameter_shapes
+from aliad.compute.transformer import Parameters
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 PARAMETERS: Final = "model.safetensors"
 CONFIG: Final = "config.json"

@@ -28,14 +28,9 @@ from aliad.compute.noise import stream_id
 from aliad.compute.operations.optimiser import encode_rows
 from aliad.compute.schedule import Schedule, correction
 from aliad.compute.tables import round_to_float32, sinusoids
-from aliad.compute.transformer import (
-    ModelConfig,
-    Parameters,
-    initial_parameters,
-    loss_and_gradients,
-    parameter_shapes,
-)
+from aliad.compute.transformer import Parameters, initial_parameters, loss_and_gradients
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 
 @dataclass(frozen=True, slots=True)

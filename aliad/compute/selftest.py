@@ -25,7 +25,7 @@ from aliad.compute.microbatch import MicroShape
 from aliad.compute.noise import random_bits, stream_id
 from aliad.compute.rounds import JobState, RoundRecipe, Update
 from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig
+from aliad.spec.model import ModelConfig
 
 ENGINE_VERSION = 1
 GOLDEN = Path(__file__).with_name("golden.json")

@@ -21,13 +21,8 @@ from aliad.compute.operations import attention, embedding, products
 from aliad.compute.operations.attention import HEAD_BITS, PROBABILITY_BITS, VALUE_BITS
 from aliad.compute.operations.registry import finite
 from aliad.compute.tables import sinusoids
-from aliad.compute.transformer import (
-    ModelConfig,
-    Parameters,
-    Stack,
-    embedding_scale,
-    parameter_shapes,
-)
+from aliad.compute.transformer import Parameters, Stack, embedding_scale
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 Ids = tuple[int, ...]
 

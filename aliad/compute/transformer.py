@@ -4,103 +4,16 @@ one embedding table shared by source, target and output (Press and Wolf 2017).
 Here is the model as an operation graph for training; `decode` runs the same layers step by step.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from aliad.compute import layers
-from aliad.compute.exact import MAX_TERMS
-from aliad.compute.graph import Builder, Shape, Value
+from aliad.compute.graph import Builder, Value
 from aliad.compute.layers import Tape
 from aliad.compute.noise import stream_id, uniform
-from aliad.errors import InputError
-
-
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """Shape of a model. `length` is the most tokens a sentence may have, end mark included."""
-
-    vocabulary: int
-    width: int = 128
-    hidden: int = 512
-    heads: int = 4
-    encoder_layers: int = 3
-    decoder_layers: int = 3
-    length: int = 256
-    dropout: float = 0.1
-    smoothing: float = 0.1
-    eps: float = 1e-6
-
-    def without_noise(self) -> "ModelConfig":
-        """The model as it is used after training: no dropout, no label smoothing."""
-        return replace(self, dropout=0.0, smoothing=0.0)
-
-    def check(self) -> None:
-        """Raise InputError, naming the field, for a shape no exact model can have."""
-        limits: list[tuple[str, int, int]] = [
-            ("vocabulary", 16, MAX_TERMS),
-            ("width", 8, 4096),
-            ("hidden", 8, MAX_TERMS),
-            ("heads", 1, 64),
-            ("encoder_layers", 1, 48),
-            ("decoder_layers", 1, 48),
-            ("length", 4, 1024),
-        ]
-        for name, low, high in limits:
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise _impossible(f"{name} = {value!r}", f"{name} must be {low} to {high}.")
-        if self.width % (2 * self.heads):
-            raise _impossible(
-                f"width = {self.width}, heads = {self.heads}",
-                "width must be a multiple of twice the number of heads.",
-            )
-        if self.width // self.heads > 64:
-            raise _impossible(
-                f"width = {self.width}, heads = {self.heads}",
-                "A head may be at most 64 wide, or its dot products are not exact.",
-            )
-        for name, top in (("dropout", 0.9), ("smoothing", 0.9)):
-            value = getattr(self, name)
-            if not 0.0 <= value <= top:
-                raise _impossible(f"{name} = {value!r}", f"{name} must be 0 to {top}.")
-
-
-def _impossible(what: str, why: str) -> InputError:
-    return InputError(f"No model can have the shape {what}.", why, "Correct the job's spec.")
-
-
-def parameter_shapes(config: ModelConfig) -> dict[str, Shape]:
-    """Name and shape of every parameter, in canonical order. Weights are [outputs, inputs]."""
-    d, f = config.width, config.hidden
-    shapes: dict[str, Shape] = {"embedding": (config.vocabulary, d)}
-
-    def attention(name: str, crossed: bool) -> None:
-        shapes[f"{name}.norm"] = (d,)
-        if crossed:
-            shapes[f"{name}.query"] = (d, d)
-            shapes[f"{name}.key_value"] = (2 * d, d)
-        else:
-            shapes[f"{name}.query_key_value"] = (3 * d, d)
-        shapes[f"{name}.output"] = (d, d)
-
-    def feed_forward(name: str) -> None:
-        shapes[f"{name}.norm"] = (d,)
-        shapes[f"{name}.up"] = (f, d)
-        shapes[f"{name}.down"] = (d, f)
-
-    for i in range(config.encoder_layers):
-        attention(f"encoder.{i}.self_attention", crossed=False)
-        feed_forward(f"encoder.{i}.feed_forward")
-    shapes["encoder.norm"] = (d,)
-    for i in range(config.decoder_layers):
-        attention(f"decoder.{i}.self_attention", crossed=False)
-        attention(f"decoder.{i}.cross_attention", crossed=True)
-        feed_forward(f"decoder.{i}.feed_forward")
-    shapes["decoder.norm"] = (d,)
-    return shapes
-
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 Parameters = dict[str, Tensor]
 

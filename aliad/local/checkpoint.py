@@ -26,9 +26,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from aliad.compute.rounds import JobState, initial_job_state
-from aliad.compute.transformer import ModelConfig, Parameters
+from aliad.compute.transformer import Parameters
 from aliad.corpus.writing import write_whole
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig
 
 LOCK: Final = "LOCK"
 TOKENIZER: Final = "tokenizer.model"

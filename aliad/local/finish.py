@@ -10,7 +10,7 @@ from aliad.compute.selftest import engine_digest, load_golden
 from aliad.local.checkpoint import Resumed
 from aliad.local.evaluate import evaluate
 from aliad.local.prepare import Prepared
-from aliad.local.spec import TrainingSpec
+from aliad.spec.training import TrainingSpec
 from aliad.types import MegaMac
 
 

@@ -11,9 +11,10 @@ from aliad.compute import adamw, rounds
 from aliad.compute.adamw import AdamWRecipe, AdamWState
 from aliad.compute.noise import stream_id
 from aliad.compute.rounds import JobState, RoundRecipe
-from aliad.compute.transformer import ModelConfig, Parameters
+from aliad.compute.transformer import Parameters
 from aliad.corpus.batch import Batch
 from aliad.corpus.batches import epoch_order
+from aliad.spec.model import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)

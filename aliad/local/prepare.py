@@ -11,7 +11,6 @@ import psutil
 
 from aliad.compute.microbatch import MicroShape
 from aliad.compute.rounds import RoundRecipe, batch_graph
-from aliad.compute.transformer import ModelConfig
 from aliad.corpus.batch import Batch, MicroBatch, Shape, TokenPair
 from aliad.corpus.batches import encode_pairs, make_line_batches, make_token_batches
 from aliad.corpus.cleaning import CleaningLimits, CleaningReport, clean
@@ -20,7 +19,9 @@ from aliad.corpus.reading import Pair, read_pairs
 from aliad.corpus.shuffle import derive_seed, permutation
 from aliad.corpus.tokenizer import Tokenizer, train_tokenizer
 from aliad.errors import InputError
-from aliad.local.spec import TrainingSpec
+from aliad.local.recipe import round_recipe
+from aliad.spec.model import ModelConfig
+from aliad.spec.training import TrainingSpec
 from aliad.types import MegaMac
 
 MOST_HELD_OUT: Final = 2000
@@ -98,7 +99,7 @@ def prepare(
     return Prepared(
         loaded,
         tuple(batches),
-        make_manifest(batches, loaded, work_counter(spec.config(), spec.recipe(1))),
+        make_manifest(batches, loaded, work_counter(spec.config(), round_recipe(spec.recipe(1)))),
         len(fitting),
         len(pairs) - len(fitting),
         tuple(pair for pair, _ in tested),

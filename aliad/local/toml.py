@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 from aliad.errors import InputError
-from aliad.local.spec import (
+from aliad.spec.training import (
     MAX_SPEC_BYTES,
     BatchSpec,
     DataSpec,

@@ -41,7 +41,8 @@ from aliad.local.events import (
 from aliad.local.finish import engine, finished_model
 from aliad.local.loops import StepReport, queue, rounds_loop, rounds_of
 from aliad.local.prepare import CorpusFiles, Prepared, prepare
-from aliad.local.spec import TrainingSpec
+from aliad.local.recipe import round_recipe
+from aliad.spec.training import TrainingSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class _Run:
         self.seed = derive_seed("training", job.spec.seed)
         order = queue(len(prepared.batches), job.spec.epochs, self.seed)
         self.schedule = rounds_of(order, job.spec.batches.workers)
-        self.recipe = job.spec.recipe(len(self.schedule))
+        self.recipe = round_recipe(job.spec.recipe(len(self.schedule)))
         self.identity = _identity(job.spec, prepared)
         self.tokens = 0
         self.begun = time.monotonic()

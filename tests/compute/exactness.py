@@ -20,7 +20,8 @@ from aliad.compute.microbatch import MicroShape, padded
 from aliad.compute.noise import random_bits
 from aliad.compute.rounds import RoundRecipe
 from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig, Parameters, initial_parameters
+from aliad.compute.transformer import Parameters, initial_parameters
+from aliad.spec.model import ModelConfig
 from benchmarks.float32 import PlainTransformer
 
 Ids = tuple[int, ...]

@@ -9,12 +9,8 @@ from aliad.compute.graph import Builder, Value, run
 from aliad.compute.layers import Tape
 from aliad.compute.microbatch import MicroShape, TokenLines, declare, padded, tensors
 from aliad.compute.tables import sinusoids
-from aliad.compute.transformer import (
-    ModelConfig,
-    Parameters,
-    loss_and_gradients,
-    parameter_shapes,
-)
+from aliad.compute.transformer import Parameters, loss_and_gradients
+from aliad.spec.model import ModelConfig, parameter_shapes
 from benchmarks.float32 import PlainTransformer, double
 
 Layer = Callable[..., Value]  # of a tape and values

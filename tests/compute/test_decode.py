@@ -11,14 +11,9 @@ from aliad.compute.microbatch import MicroShape, declare
 from aliad.compute.operations import products
 from aliad.compute.stepper import Cache, Decoder
 from aliad.compute.tables import sinusoids
-from aliad.compute.transformer import (
-    ModelConfig,
-    Parameters,
-    Stack,
-    initial_parameters,
-    parameter_shapes,
-)
+from aliad.compute.transformer import Parameters, Stack, initial_parameters
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig, parameter_shapes
 from tests.compute.exactness import lines
 
 CONFIG = ModelConfig(

@@ -14,7 +14,8 @@ from aliad.compute.microbatch import MicroShape
 from aliad.compute.operations import KINDS
 from aliad.compute.rounds import RoundRecipe
 from aliad.compute.schedule import Schedule, correction
-from aliad.compute.transformer import ModelConfig, initial_parameters
+from aliad.compute.transformer import initial_parameters
+from aliad.spec.model import ModelConfig
 from tests.compute.exactness import Lines
 
 TINY = ModelConfig(

@@ -23,8 +23,8 @@ from aliad.compute.graph import (
     trace,
 )
 from aliad.compute.microbatch import MicroShape
-from aliad.compute.transformer import ModelConfig
 from aliad.errors import AliadError
+from aliad.spec.model import ModelConfig
 from tests.compute.exactness import RECIPE, SEED, lines
 
 CONFIG = ModelConfig(

@@ -28,8 +28,9 @@ from aliad.compute.model_folder import (
     model_digest,
     save_model,
 )
-from aliad.compute.transformer import ModelConfig, initial_parameters
+from aliad.compute.transformer import initial_parameters
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig
 
 CONFIG_T = ModelConfig(
     vocabulary=20, width=8, hidden=8, heads=1, encoder_layers=1, decoder_layers=1, length=8

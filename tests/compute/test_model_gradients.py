@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from aliad.compute.operations import KINDS, Kind
-from aliad.compute.transformer import ModelConfig, initial_parameters
+from aliad.compute.transformer import initial_parameters
+from aliad.spec.model import ModelConfig
 from tests.compute.exactness import lines
 from tests.compute.gradients import model_errors
 

@@ -13,8 +13,8 @@ from aliad.compute.microbatch import MicroShape, padded
 from aliad.compute.operations.optimiser import encode_rows
 from aliad.compute.rounds import RoundRecipe, aggregate, apply_update, decode_rows, train_batch
 from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig
 from benchmarks.float32 import PlainTransformer, double
 from tests.compute.exactness import Lines, lines
 

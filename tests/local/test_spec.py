@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aliad.errors import InputError, RemoteProtocolError
-from aliad.local.spec import MAX_SPEC_BYTES, BatchSpec, TrainingSpec, decode_spec, encode_spec
 from aliad.local.toml import read_spec
+from aliad.spec.training import MAX_SPEC_BYTES, BatchSpec, TrainingSpec, decode_spec, encode_spec
 
 LEAST = 'name = "x"\n[languages]\nsource = "en"\ntarget = "de"\n'
 SPEC = TrainingSpec("x", "en", "de")
@@ -35,7 +35,7 @@ def test_what_a_spec_leaves_out_has_the_values_of_the_recipe(tmp_path: Path) -> 
     assert spec == SPEC
     assert (spec.epochs, spec.batches) == (13, BatchSpec(20, 16, 6))
     recipe = spec.recipe(195)
-    assert (recipe.schedule.peak, recipe.schedule.warmup) == (Fraction(3, 1000), 19)
+    assert (recipe.peak, recipe.warmup) == (Fraction(3, 1000), 19)
     assert (recipe.outer_rate, recipe.outer_momentum) == (Fraction(3, 5), Fraction(7, 10))
     assert 1.8e6 < SPEC.parameters < 2.0e6
 

@@ -12,7 +12,6 @@ import torch
 from aliad.compute.microbatch import MicroShape
 from aliad.compute.model_folder import load_model
 from aliad.compute.rounds import batch_graph, initial_job_state
-from aliad.compute.transformer import ModelConfig
 from aliad.corpus.manifest import Manifest
 from aliad.corpus.writing import write_whole
 from aliad.errors import InputError
@@ -20,8 +19,10 @@ from aliad.local import checkpoint
 from aliad.local.checkpoint import PROGRESS, Progress, Resumed, locked, part_folder
 from aliad.local.events import EpochDone, Event, Finished, RoundDone, Started, Step, Stopped
 from aliad.local.prepare import CorpusFiles, check_memory, prepare, work_counter
-from aliad.local.spec import BatchSpec, ModelSpec
+from aliad.local.recipe import round_recipe
 from aliad.local.trainer import TrainingJob, train
+from aliad.spec.model import ModelConfig
+from aliad.spec.training import BatchSpec, ModelSpec
 from tests.local.conftest import Undisturbed
 
 MakeJob = Callable[..., TrainingJob]
@@ -102,7 +103,7 @@ def test_a_kill_between_putting_in_place_and_tidying_is_mended(
 def test_the_work_of_a_batch_is_that_of_its_graph(job: MakeJob) -> None:
     spec = job().spec
     prepared = prepare(spec, job().corpus)
-    config, recipe = spec.config(), spec.recipe(10)
+    config, recipe = spec.config(), round_recipe(spec.recipe(10))
     for batch, entry in zip(prepared.batches, prepared.manifest.entries, strict=True):
         shapes = tuple(MicroShape(*shape) for shape in batch.shapes)
         macs = batch_graph(config, recipe, shapes, False).total_macs()

@@ -13,8 +13,8 @@ from aliad.codec import Value, open_record
 from aliad.compute.decode import BOS, EOS
 from aliad.compute.microbatch import Ids, TokenLines, check_lines
 from aliad.compute.process.wire import from_wire
-from aliad.compute.transformer import ModelConfig
 from aliad.errors import InputError, RemoteProtocolError
+from aliad.spec.model import ModelConfig
 
 VERSION: Final = 1
 BATCH_KIND: Final = 1

@@ -5,8 +5,8 @@ from fractions import Fraction
 from aliad.compute.process.records import ModelSpec, RecipeSpec
 from aliad.compute.rounds import RoundRecipe
 from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig
 
 MAX_STEPS = 1 << 31
 

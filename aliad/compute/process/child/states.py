@@ -17,8 +17,9 @@ from aliad.compute.model_folder import canonical_parameters
 from aliad.compute.process.child.tensorfiles import Expected, TensorFiles
 from aliad.compute.process.files import FileDigest
 from aliad.compute.rounds import Encoded, JobState, Update
-from aliad.compute.transformer import ModelConfig, Parameters, parameter_shapes
+from aliad.compute.transformer import Parameters
 from aliad.errors import InputError
+from aliad.spec.model import ModelConfig, parameter_shapes
 
 MAX_ROUNDS: Final = 1 << 31
 

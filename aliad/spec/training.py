@@ -1,7 +1,7 @@
 """A training job's spec: every choice that the model depends on, beside the corpus.
 
 A spec is exact: rates and shares are fractions, so the same spec means the same bits everywhere.
-It comes from a TOML file (`toml`) and has one canonical encoding, whose digest names it.
+It comes from a TOML file (`local.toml`) and has one canonical encoding, whose digest names it.
 """
 
 from dataclasses import astuple, dataclass, fields
@@ -9,12 +9,10 @@ from fractions import Fraction
 from typing import Final, TypeVar
 
 from aliad.codec import Fields, Value, encode, open_record
-from aliad.compute.rounds import RoundRecipe
-from aliad.compute.schedule import Schedule
-from aliad.compute.transformer import ModelConfig, parameter_shapes
-from aliad.corpus.tokenizer import SMALLEST_VOCABULARY
 from aliad.crypto import digest, domain
 from aliad.errors import InputError, RemoteProtocolError
+from aliad.spec.model import SMALLEST_VOCABULARY, ModelConfig, count_parameters
+from aliad.spec.recipe import Recipe
 from aliad.types import Hash32
 
 VERSION: Final = 1
@@ -102,12 +100,14 @@ class TrainingSpec:
             smoothing=float(m.smoothing),
         )
 
-    def recipe(self, rounds: int) -> RoundRecipe:
+    def recipe(self, rounds: int) -> Recipe:
         """The recipe of a job of so many rounds."""
         o = self.optimiser
-        warmup = max(1, int(rounds * o.warmup))
-        return RoundRecipe(
-            Schedule(o.peak_rate, warmup, rounds, o.floor),
+        return Recipe(
+            peak=o.peak_rate,
+            warmup=max(1, int(rounds * o.warmup)),
+            steps=rounds,
+            floor=o.floor,
             clip=o.clip,
             beta2=o.beta2,
             outer_rate=o.outer_rate,
@@ -117,13 +117,7 @@ class TrainingSpec:
     @property
     def parameters(self) -> int:
         """Numbers in the model."""
-        total = 0
-        for shape in parameter_shapes(self.config()).values():
-            count = 1
-            for side in shape:
-                count *= side
-            total += count
-        return total
+        return count_parameters(self.config())
 
     @property
     def digest(self) -> Hash32:
