@@ -42,10 +42,12 @@ class Application(Protocol):
     def opening(self) -> Opening:
         """What the last committed block, or genesis, settled. Asked once, at start."""
 
-    async def propose(self, order: Order) -> Draft: ...
+    async def propose(self, order: Order) -> Draft | None:
+        """None if the chain has passed this height meanwhile (see `Engine.advance`)."""
 
-    async def validate(self, block: Block) -> bool:
-        """Execute on the finalized state of the parent; no trace is left.
+    async def validate(self, block: Block) -> bool | None:
+        """Execute on the finalized state of the parent; no trace is left. None if the chain has
+        passed the block's height meanwhile, so that it cannot be judged any more.
 
         The caller has checked height, parent, time, validators, beacon, last commit and that
         the body is the header's. Left to check: payload, ``app`` and ``next_validators``.
@@ -56,6 +58,8 @@ class Application(Protocol):
     ) -> Opening:
         """Execute and store block, certificate, state and tip in one durable batch.
 
+        Returns what is open then: the next height, or a later one if the chain was extended past
+        it by other means. A block that is committed already is not committed twice.
         A block may be committed without having been validated here. ``trail`` holds every
         certificate seen at this height: should the chain ever fork, the trails of honest nodes
         name the culprits.

@@ -27,6 +27,10 @@ from aliad.types import Hash32, Height, Millis, NodeId, View
 MAX_PEERS = 64  # whom to ask for what is missing
 
 
+def _opened(opening: Opening) -> tuple[int, Hash32]:
+    return opening.height, opening.validators.digest
+
+
 class Core:
     """One node's part in the vote. Call `begin` first.
 
@@ -126,15 +130,34 @@ class Core:
         self._height.validated(block_hash, valid)
         return self._settle(now)
 
-    def committed(self, opening: Opening, now: Millis) -> tuple[Effect, ...]:
-        """The answer to `Commit`: the block is stored, the next height opens."""
-        if (opening.height, opening.validators.digest) != (self.height + 1, self._next_validators):
+    def committed(
+        self, opening: Opening, now: Millis, records: Iterable[Record] = ()
+    ) -> tuple[Effect, ...]:
+        """The answer to `Commit`: the block is stored, the next height opens.
+
+        ``records`` are what the signer log holds of that height: a log may be ahead of a chain
+        that was lost and fetched again, and what it holds must not be contradicted.
+        """
+        expected = (self.height + 1, self._next_validators)
+        if opening.height == self.height + 1 and expected != _opened(opening):
             raise LocalProtocolError(
                 f"the commit of {self.height} opened {opening.height}",
-                "the next height or its validators are not what the block says",
+                "its validators are not what the block says",
             )
-        early = self._early.take()
+        return self.advanced(opening, now, records)
+
+    def advanced(
+        self, opening: Opening, now: Millis, records: Iterable[Record] = ()
+    ) -> tuple[Effect, ...]:
+        """The chain has been extended, be it by a commit of this core or by other means: what is
+        open now is ``opening``. A height that is not above the open one says nothing new."""
+        if opening.height <= self.height:
+            return self._settle(now)
+        early = self._early.take() if opening.height == self.height + 1 else ()
         self._open(opening, now)
+        replay(records, self._height.facts)
+        if self._height.facts.mine:
+            self._height.start(now)
         if self._work_waits:
             self._work_waits = False
             self._height.start(now)

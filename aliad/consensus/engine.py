@@ -10,7 +10,7 @@ Timers follow trio's clock, which never jumps. The wall clock is asked only for 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeAlias, assert_never
 
@@ -18,6 +18,7 @@ import trio
 
 from aliad.consensus import wire
 from aliad.consensus.application import Application
+from aliad.consensus.block import Opening
 from aliad.consensus.core import Core
 from aliad.consensus.effects import (
     Commit,
@@ -102,6 +103,10 @@ class Engine:
         """There is something to propose; may be called from `Application.commit`, too."""
         self._offer(self._core.work_pending)
 
+    def advance(self, opening: Opening) -> None:
+        """The chain was extended by other means than this vote, durably: go on behind it."""
+        self._offer(partial(self._advance, opening))
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take up the open height where the signer log left it, then vote for ever."""
         async with trio.open_nursery() as nursery:
@@ -173,18 +178,33 @@ class Engine:
     async def _propose(self, effect: Propose) -> None:
         order = effect.order
         draft = await self._application.propose(order)
+        if draft is None:
+            return
         await self._inputs.send(partial(self._core.drafted, order.height, order.view, draft))
 
     async def _validate(self, effect: Validate) -> None:
         valid = await self._application.validate(effect.block)
+        if valid is None:
+            return
         await self._inputs.send(partial(self._core.validated, effect.block_hash, valid))
 
     async def _commit(self, effect: Commit) -> None:
         block = effect.block
         opening = await self._application.commit(block, effect.certificate, effect.trail)
-        self._log.forget(block.header.height)
+        records = self._take_up(opening)
+        await self._inputs.send(partial(self._core.committed, opening, records=records))
+
+    def _advance(self, opening: Opening, now: Millis) -> tuple[Effect, ...]:
+        if opening.height <= self._core.height:
+            return ()
+        return self._core.advanced(opening, now, self._take_up(opening))
+
+    def _take_up(self, opening: Opening) -> Sequence[tuple[bytes, bytes]]:
+        """Everything below is settled, and forgotten; what the log holds of the height that opens
+        was signed before, by a node whose chain was lost since."""
+        self._log.forget(Height(opening.height - 1))
         self._core.set_vote_from(self._log.vote_from())
-        await self._inputs.send(partial(self._core.committed, opening))
+        return self._log.load(opening.height)
 
     async def _serve(self, effect: Serve) -> None:
         found = await self._application.finalized(effect.height)

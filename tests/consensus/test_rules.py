@@ -7,6 +7,7 @@ import pytest
 from aliad.consensus.application import Draft
 from aliad.consensus.block import Block, Opening
 from aliad.consensus.effects import Commit, Penalise, Persist, Propose, Report, Send, Serve, WakeAt
+from aliad.consensus.journal import vote_record
 from aliad.consensus.messages import Body, Final, Message, Need, Proposal, Want, WantCert
 from aliad.consensus.votes import Certificate, Kind, Vote
 from aliad.errors import LocalProtocolError
@@ -387,10 +388,31 @@ def test_a_commit_opens_the_next_height_and_replays_what_came_early() -> None:
     assert [each.peer for each in only(effects, Penalise)] == [stage.others[1]]
 
 
-def test_a_commit_that_opens_the_wrong_height_is_a_bug() -> None:
+def test_a_commit_that_opens_its_height_to_other_validators_is_a_bug() -> None:
     stage = Stage()
     with pytest.raises(LocalProtocolError):
-        stage.core.committed(replace(stage.opening, height=Height(3)), stage.now)
+        stage.core.committed(replace(stage.opening, height=Height(2)), stage.now)
+
+
+def test_a_chain_extended_by_other_means_takes_the_vote_along() -> None:
+    """Sync passes the open height, what was known of it is dropped; going back is ignored."""
+    stage = Stage()
+    stage.hear(stage.others[0], stage.vote(stage.others[0], Kind.NULLIFY, 0))
+    effects = stage.core.advanced(replace(stage.opening, height=Height(7)), stage.now)
+    assert stage.core.height == 7
+    assert only(effects, Persist) == []
+    stage.core.advanced(replace(stage.opening, height=Height(4)), stage.now)
+    stage.core.committed(replace(stage.opening, height=Height(7)), stage.now)
+    assert stage.core.height == 7
+
+
+def test_votes_in_a_log_that_is_ahead_of_the_chain_are_not_contradicted() -> None:
+    """The chain was lost and fetched again; the log still holds the open height's vote."""
+    stage = Stage()
+    nullified = replace(stage.vote(stage.me, Kind.NULLIFY, 0), height=Height(7))
+    opening = replace(stage.opening, height=Height(7))
+    stage.core.advanced(opening, stage.now, [vote_record(nullified)])
+    assert not stage.core._height.may_notarize()
 
 
 def test_a_late_draft_is_ignored() -> None:
