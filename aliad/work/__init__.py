@@ -1,0 +1,1 @@
+"""The roles of a node in a job: follower, trainer, originator, checker, referee."""
