@@ -52,6 +52,10 @@ DEFAULT_ALLOWANCES: Final[Mapping[Traffic, Allowance]] = {
 }
 
 
+PUBLISH_PACE: Final = Rate(50, 200)
+"""How fast this node publishes: well below what one link is allowed to bring."""
+
+
 class TokenBucket:
     """Holds at most ``rate.burst`` tokens, starts full, gains ``rate.per_second``."""
 
