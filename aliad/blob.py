@@ -12,11 +12,11 @@ sent it, and the id is the digest of the manifest::
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from aliad.crypto import digest, domain
 from aliad.errors import LocalProtocolError, RemoteProtocolError
-from aliad.types import BlobId, Hash32
+from aliad.types import BlobId, Hash32, PeerId
 
 CHUNK_BYTES: Final = 1 << 20
 MAX_CHUNKS: Final = 1 << 16
@@ -86,3 +86,31 @@ def manifest_of(chunks: Iterable[bytes | memoryview]) -> Manifest:
         length += len(chunk)
         hashes += chunk_hash(chunk)
     return Manifest(length, bytes(hashes))
+
+
+Readers: TypeAlias = frozenset[PeerId] | None
+"""Who may fetch a blob: these peers, or everyone (None)."""
+NOBODY: Final[Readers] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What is here of a blob. Bit i of ``here`` says whether chunk i is."""
+
+    manifest: Manifest
+    here: int
+    readers: Readers
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk is here."""
+        return self.here == all_chunks(self.manifest.chunks)
+
+    def readable_by(self, peer: PeerId) -> bool:
+        """Whether this peer may fetch it."""
+        return self.readers is None or peer in self.readers
+
+
+def all_chunks(count: int) -> int:
+    """The set of all chunks of a blob that has ``count``."""
+    return (1 << count) - 1
