@@ -369,6 +369,16 @@ class Notebook:
             if int.from_bytes(key[33:41], "big") < number:
                 yield key
 
+    def files_of(self, kind: bytes, key: bytes) -> tuple[tuple[FileId, ...], tuple[BlobId, ...]]:
+        """The files and blobs that only the note under this key refers to."""
+        raw = self.notes.get(key)
+        if raw is not None and kind == OWN_RESULT:
+            return (), (read_stored(raw, _RESULT).update,)
+        if raw is not None and kind == UPDATE:
+            file = read_stored(raw, _UPDATE).file
+            return (() if file is None else (file,)), ()
+        return (), ()
+
     def forget(self, job: JobId) -> None:
         """The job is over and tidied up."""
         for kind in _OF_A_JOB:
