@@ -167,6 +167,11 @@ class RpcSettings:
     mode: str = setting(
         "0660", "Mode of the socket, octal.", matching("0?[0-7]{3}", "three octal digits")
     )
+    group_may: str = setting(
+        "operate",
+        "What members of the socket's group may do: read, operate, wallet or admin.",
+        one_of("read", "operate", "wallet", "admin"),
+    )
     max_clients: int = setting(512, "Connections at a time.", within(1, 10_000))
 
 

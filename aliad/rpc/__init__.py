@@ -1,0 +1,1 @@
+"""JSON-RPC 2.0 over the node's Unix socket: methods, permissions, server and light client."""

@@ -1,0 +1,195 @@
+"""The audit trail: what happened to a job, a round, a batch, a node; what is in dispute."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import msgspec
+
+from aliad.errors import RemoteProtocolError
+from aliad.ledger.events import decode_event
+from aliad.ledger.job_state import get_draws, get_jobs
+from aliad.ledger.jobs import DrawPhase
+from aliad.rpc.explain import tell
+from aliad.rpc.permissions import Permission
+from aliad.rpc.plain import hexed, kind_of, plain
+from aliad.rpc.ports import Backend
+from aliad.rpc.reading import Look, find_job, looking, read_node
+from aliad.rpc.registry import Nothing, Object, Params, View, method
+from aliad.store import audit
+from aliad.store.projection import about_batch, about_job, about_node, about_round
+from aliad.types import BatchIndex, NodeId, Round
+
+Number = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=5000)]
+
+
+class AuditEntryView(View):
+    """One entry of this node's log. Times are milliseconds since 1970 UTC."""
+
+    serial: int
+    time: int
+    kind: str
+    text: str
+    fields: Object
+
+
+class AuditView(View):
+    """Entries, oldest first; ``next_serial`` continues, missing at the end."""
+
+    entries: list[AuditEntryView]
+    next_serial: int | None
+
+
+class OfJob(Params):
+    """A job, by the beginning of its id."""
+
+    job: str
+    first: Number = 0
+    limit: Limit = 1000
+
+
+class OfRound(Params):
+    """A round of a job."""
+
+    job: str
+    round: Number
+    first: Number = 0
+    limit: Limit = 1000
+
+
+class OfBatch(Params):
+    """A batch in a round of a job."""
+
+    job: str
+    round: Number
+    batch: Number
+    first: Number = 0
+    limit: Limit = 1000
+
+
+class OfNode(Params):
+    """A node; empty: this one."""
+
+    node: str = ""
+    first: Number = 0
+    limit: Limit = 1000
+
+
+@method("audit.job", Permission.READ)
+async def of_job(node: Backend, query: OfJob) -> AuditView:
+    """Everything this node knows of a job."""
+    with looking(node.chain) as look:
+        subject = about_job(find_job(look, query.job)[0])
+        return _entries(look, subject, query.first, query.limit, node.chain.self_id)
+
+
+@method("audit.round", Permission.READ)
+async def of_round(node: Backend, query: OfRound) -> AuditView:
+    """Everything this node knows of a round: assignments, results, draws, verdicts, payments."""
+    with looking(node.chain) as look:
+        subject = about_round(find_job(look, query.job)[0], Round(query.round))
+        return _entries(look, subject, query.first, query.limit, node.chain.self_id)
+
+
+@method("audit.batch", Permission.READ)
+async def of_batch(node: Backend, query: OfBatch) -> AuditView:
+    """The life of one batch."""
+    with looking(node.chain) as look:
+        job_id = find_job(look, query.job)[0]
+        subject = about_batch(job_id, Round(query.round), BatchIndex(query.batch))
+        return _entries(look, subject, query.first, query.limit, node.chain.self_id)
+
+
+@method("audit.node", Permission.READ)
+async def of_node(node: Backend, query: OfNode) -> AuditView:
+    """What a node did as worker, checker, validator."""
+    who = read_node(query.node, node.chain.self_id)
+    with looking(node.chain) as look:
+        return _entries(look, about_node(who), query.first, query.limit, node.chain.self_id)
+
+
+class LogQuery(Params):
+    """The log from an entry on."""
+
+    first: Number = 0
+    limit: Limit = 1000
+
+
+@method("audit.log", Permission.READ)
+async def log(node: Backend, query: LogQuery) -> AuditView:
+    """The whole log, whatever it is about."""
+    with looking(node.chain) as look:
+        found = audit.entries(look.reader, query.first)
+        return _page(found, query.first, query.limit, node.chain.self_id)
+
+
+class DisputeView(View):
+    """A check that is not settled yet; ``phase`` is trace or ruling while it is disputed."""
+
+    job: str
+    round: int
+    batch: int
+    phase: str
+    disputed: bool
+    attempt: int
+    deadline: int
+    parties: list[Object]
+    rulings: list[Object]
+
+
+@method("audit.disputes", Permission.READ)
+async def disputes(node: Backend, _query: Nothing) -> list[DisputeView]:
+    """All open checks, those in dispute among them."""
+    with looking(node.chain) as look:
+        return [
+            DisputeView(
+                job=job_id.hex(),
+                round=draw.round,
+                batch=draw.batch,
+                phase=draw.phase.name.lower(),
+                disputed=draw.phase in (DrawPhase.TRACE, DrawPhase.RULING),
+                attempt=draw.attempt,
+                deadline=draw.deadline,
+                parties=[plain(party) for party in draw.parties],
+                rulings=[plain(vote) for vote in draw.rulings],
+            )
+            for job_id, _ in get_jobs(look.state)
+            for draw in get_draws(look.state, job_id)
+        ]
+
+
+def _entries(look: Look, subject: bytes, first: int, limit: int, me: NodeId) -> AuditView:
+    return _page(audit.about(look.reader, subject), first, limit, me)
+
+
+def _page(
+    found: Iterable[tuple[int, audit.AuditEntry]], first: int, limit: int, me: NodeId
+) -> AuditView:
+    rest = itertools.dropwhile(lambda pair: pair[0] < first, found)
+    page = list(itertools.islice(rest, limit + 1))
+    more = page[limit][0] if len(page) > limit else None
+    return AuditView(entries=list(_shown(page[:limit], me)), next_serial=more)
+
+
+def _shown(page: Iterable[tuple[int, audit.AuditEntry]], me: NodeId) -> Iterator[AuditEntryView]:
+    for serial, entry in page:
+        try:
+            event = decode_event(entry.payload)
+        except RemoteProtocolError:
+            # What a node heard from others is in the encoding of its own area.
+            yield AuditEntryView(
+                serial=serial,
+                time=entry.time,
+                kind=entry.kind,
+                text=f"{entry.kind}, {len(entry.payload)} bytes",
+                fields={"payload": hexed(entry.payload)},
+            )
+            continue
+        yield AuditEntryView(
+            serial=serial,
+            time=entry.time,
+            kind=kind_of(event),
+            text=tell(event, me),
+            fields=plain(event),
+        )
