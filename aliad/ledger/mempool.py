@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aliad.crypto import verify
-from aliad.errors import AliadError
+from aliad.errors import AliadError, RemoteProtocolError
 from aliad.ledger import keys
 from aliad.ledger.context import BlockContext, Context
-from aliad.ledger.errors import InvalidTransaction, require
+from aliad.ledger.errors import InvalidTransaction
 from aliad.ledger.params import Params
 from aliad.ledger.process import process_transaction
 from aliad.ledger.state import Changes, Overlay, StateReader
@@ -97,6 +97,11 @@ class Mempool:
     def __contains__(self, name: Hash32) -> bool:
         return name in self._names
 
+    def count_of(self, sender: NodeId) -> int:
+        """How many of a sender's transactions wait; the next one's nonce is that many further."""
+        line = self._lines.get(sender)
+        return 0 if line is None else len(line.waiting)
+
     def add(self, raw: bytes, view: View) -> Waiting | None:
         """Take a transaction in; None if it is here already.
 
@@ -109,8 +114,8 @@ class Mempool:
         name = compute_transaction_id(tx)
         if name in self._names:
             return None
-        signed = verify(get_signature_check(tx, view.block.genesis))
-        require(signed, "the transaction is not signed by its sender")
+        if not verify(get_signature_check(tx, view.block.genesis)):
+            raise RemoteProtocolError("the transaction is not signed by its sender")
         line = self._lines.get(tx.sender) or _Line()
         if len(line.waiting) >= self._limits.per_sender:
             raise MempoolFull("the sender has too many transactions waiting")

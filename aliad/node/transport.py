@@ -1,0 +1,259 @@
+"""How votes travel: consensus' `Transport` over the network.
+
+Validators that are connected tell each other everything over long-lived direct streams, many small
+messages in one frame. Gossip serves the rest:
+
+- while a validator of the current set is not connected to this one, this one's proposals, votes
+  and certificates are gossiped as well, and every node in between forwards them;
+- once a height somebody gossips its FINALIZE certificate, so that nodes without a vote hear of the
+  block and fetch it from a neighbour. Who has heard one does not repeat it.
+
+A message to somebody who is not connected goes to a neighbour instead if it asks for something:
+who told us of a block need not be the only one to have it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Final, assert_never
+
+import trio
+
+from aliad.consensus import wire
+from aliad.consensus.engine import Engine
+from aliad.consensus.messages import Message, Need, Proposal, Want, WantCert
+from aliad.consensus.votes import Certificate, Kind, Vote
+from aliad.errors import RemoteProtocolError
+from aliad.net.network import (
+    MAX_DIRECT_BYTES,
+    MAX_GOSSIP_BYTES,
+    GossipMessage,
+    Network,
+    Verdict,
+)
+from aliad.node.committed import CommittedChain
+from aliad.node.frames import decode_frame, encode_frame, take_frame
+from aliad.peer_id import node_id_of, peer_id_of
+from aliad.types import Height, NodeId, PeerId
+
+VOTES: Final = "/aliad/votes/1"
+MAX_WAITING_BYTES: Final = 8 << 20  # for one peer; older messages give way
+GOSSIP_PAUSE: Final = 0.02  # seconds between gossiped frames
+RELAY_PAUSE: Final = 0.25  # seconds a node waits, by its rank, for another to tell of a block
+WINDOW: Final = 2  # heights above the open one that are worth forwarding
+FOR_ALL: Final = (Proposal, Vote, Certificate)
+ASKING: Final = (Need, Want, WantCert)
+
+
+@dataclass(slots=True)
+class _Line:
+    """What waits to go to one peer."""
+
+    waiting: list[bytes] = field(default_factory=list)
+    size: int = 0
+    wakeup: trio.Event = field(default_factory=trio.Event)
+
+
+class VoteTransport:
+    """Satisfies `aliad.consensus.engine.Transport`; `run` moves what was asked to be sent."""
+
+    def __init__(self, network: Network, chain: CommittedChain, topic: str) -> None:
+        self.topic = topic
+        self.engine: Engine | None = None
+        self.on_ahead: Callable[[PeerId], None] = lambda _: None
+        self._network = network
+        self._chain = chain
+        self._me = node_id_of(network.self_id)
+        self._lines: dict[PeerId, _Line] = {}
+        self._gossip = _Line()
+        self._told: OrderedDict[Height, None] = OrderedDict()  # certificates heard or gossiped
+        self._nursery: trio.Nursery | None = None
+
+    # Towards the others
+
+    async def broadcast(self, data: bytes) -> None:
+        """To every validator; what they decide reaches everyone else, too."""
+        await trio.lowlevel.checkpoint()
+        message = wire.decode(data)
+        peers = self._network.peers()
+        absent = False
+        for member in self._chain.tip.validators.members:
+            if member.node == self._me:
+                continue
+            peer = peer_id_of(member.node)
+            if peer in peers:
+                self._enqueue(peer, data)
+            else:
+                absent = True
+        if isinstance(message, FOR_ALL) and self._is_validator():
+            if absent:
+                self._enqueue_gossip(message, data)
+            if isinstance(message, Certificate) and message.kind is Kind.FINALIZE:
+                self._tell_of(message, data)
+        elif absent and isinstance(message, ASKING):
+            self._ask_anyone(data)
+
+    async def send(self, peer: NodeId, data: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        name = peer_id_of(peer)
+        if name in self._network.peers():
+            self._enqueue(name, data)
+        elif isinstance(wire.decode(data), ASKING):
+            self._ask_anyone(data)
+
+    def penalise(self, peer: NodeId, reason: str) -> None:
+        self._network.penalise(peer_id_of(peer), reason)
+
+    def _is_validator(self) -> bool:
+        return self._chain.tip.validators.power_of(self._me) > 0
+
+    def _ask_anyone(self, data: bytes) -> None:
+        """One neighbour, another one for every question."""
+        peers = sorted(self._network.peers())
+        if peers:
+            turn = int.from_bytes(sha256(data).digest()[:4], "big") + int(trio.current_time())
+            self._enqueue(peers[turn % len(peers)], data)
+
+    def _enqueue(self, peer: PeerId, data: bytes) -> None:
+        line = self._lines.get(peer)
+        if line is None:
+            if self._nursery is None:
+                return
+            line = self._lines[peer] = _Line()
+            self._nursery.start_soon(self._move, peer, line)
+        _append(line, data)
+
+    def _enqueue_gossip(self, message: Message, data: bytes) -> None:
+        if len(data) > MAX_GOSSIP_BYTES - 64 and isinstance(message, Proposal):
+            # Too long for gossip: who wants the block asks for it.
+            data = wire.encode(replace(message, block=None))
+        if len(data) <= MAX_GOSSIP_BYTES - 64:
+            _append(self._gossip, data)
+
+    def _tell_of(self, certificate: Certificate, data: bytes) -> None:
+        """Gossip that a block is final, unless somebody else is faster."""
+        if self._nursery is None or certificate.height in self._told:
+            return
+        members = [member.node for member in self._chain.tip.validators.members]
+        start = int.from_bytes(certificate.block_hash[:4], "big")
+        rank = (members.index(self._me) - start) % len(members)
+        self._nursery.start_soon(self._tell_later, certificate.height, data, rank)
+
+    async def _tell_later(self, height: Height, data: bytes, rank: int) -> None:
+        await trio.sleep(rank * RELAY_PAUSE)
+        if height not in self._told and self._has_followers():
+            self._note_told(height)
+            _append(self._gossip, data)
+
+    def _has_followers(self) -> bool:
+        """Whether any neighbour has no vote, and would hear of the block from nobody else."""
+        voters = {peer_id_of(member.node) for member in self._chain.tip.validators.members}
+        return not self._network.peers() <= voters
+
+    def _note_told(self, height: Height) -> None:
+        self._told[height] = None
+        while len(self._told) > 64:
+            self._told.popitem(last=False)
+
+    # Tasks
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Send what was enqueued, hear what others send."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._network.receive(VOTES, self._receive)
+            nursery.start_soon(self._listen)
+            nursery.start_soon(self._move_gossip)
+            task_status.started()
+
+    async def _move(self, peer: PeerId, line: _Line) -> None:
+        """One task a peer, so that a slow one holds up nobody else; it ends with the connection."""
+        while peer in self._network.peers():
+            while line.waiting:
+                await self._network.send(peer, VOTES, _take(line, MAX_DIRECT_BYTES - 64))
+            line.wakeup = trio.Event()
+            with trio.move_on_after(60):
+                await line.wakeup.wait()
+            if not line.waiting:
+                break
+        if self._lines.get(peer) is line:
+            del self._lines[peer]
+
+    async def _move_gossip(self) -> None:
+        line = self._gossip
+        while True:
+            while line.waiting:
+                await self._network.publish(self.topic, _take(line, MAX_GOSSIP_BYTES - 64))
+                await trio.sleep(GOSSIP_PAUSE)
+            line.wakeup = trio.Event()
+            await line.wakeup.wait()
+
+    async def _listen(self) -> None:
+        async for message in self._network.subscribe(self.topic, self.validate):
+            author = node_id_of(message.author)
+            for data in decode_frame(message.data, MAX_GOSSIP_BYTES):
+                self._deliver(author, data)
+
+    # From the others
+
+    def _receive(self, peer: PeerId, data: bytes) -> None:
+        source = node_id_of(peer)
+        for message in decode_frame(data, MAX_DIRECT_BYTES):
+            self._deliver(source, message)
+
+    def _deliver(self, source: NodeId, data: bytes) -> None:
+        if self.engine is not None:
+            self.engine.deliver(source, data)
+
+    def validate(self, message: GossipMessage) -> Verdict:
+        """Forward what validators say about the heights in question; signatures are left to those
+        who need them, and whoever sent a false one is punished by them."""
+        relevant = False
+        for data in decode_frame(message.data, MAX_GOSSIP_BYTES):
+            decoded = wire.decode(data)
+            if not isinstance(decoded, FOR_ALL):
+                raise RemoteProtocolError("gossip of something that is for one peer only")
+            relevant |= self._is_relevant(decoded)
+            self._notice(decoded, message.via)
+        return Verdict.ACCEPT if relevant else Verdict.IGNORE
+
+    def _is_relevant(self, message: Proposal | Vote | Certificate) -> bool:
+        tip = self._chain.tip
+        if message.height > tip.height + 1 + WINDOW:
+            return isinstance(message, Certificate) and message.kind is Kind.FINALIZE
+        if message.height < tip.height:
+            return False
+        match message:
+            case Proposal():
+                return message.height > tip.height and self._may_sign(message.leader)
+            case Vote():
+                return message.height > tip.height and self._may_sign(message.signer)
+            case Certificate():
+                return message.height > tip.height or message.kind is Kind.FINALIZE
+            case _:
+                assert_never(message)
+
+    def _may_sign(self, node: NodeId) -> bool:
+        tip = self._chain.tip
+        return tip.validators.power_of(node) > 0
+
+    def _notice(self, message: Proposal | Vote | Certificate, via: PeerId) -> None:
+        if isinstance(message, Certificate) and message.kind is Kind.FINALIZE:
+            self._note_told(message.height)
+        if message.height > self._chain.tip.height + 1 + WINDOW:
+            self.on_ahead(via)
+
+
+def _append(line: _Line, data: bytes) -> None:
+    line.waiting.append(data)
+    line.size += len(data)
+    while line.size > MAX_WAITING_BYTES and len(line.waiting) > 1:
+        line.size -= len(line.waiting.pop(0))
+    line.wakeup.set()
+
+
+def _take(line: _Line, room: int) -> bytes:
+    taken = take_frame(line.waiting, room)
+    line.size -= sum(map(len, taken))
+    return encode_frame(taken)

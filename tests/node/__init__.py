@@ -1,0 +1,1 @@
+"""Whole nodes of the chain side over networks in memory."""
