@@ -1,41 +1,58 @@
-"""What the parties of a drawn batch owe before the verdict: commit, then reveal. Pure.
+"""The parties of a drawn batch, before the verdict: compute, commit, reveal.
 
-The duties follow from the committed state alone, so a node that restarts derives them again. What
-it has computed it keeps, but nothing is lost without: the digest of a batch is the same however
-often it is computed. A checker sends nothing about its result before both are bound.
+What is to be done follows from the committed state alone. A digest that was computed is noted, so
+that a restart does not compute again; were the note lost, computing again would give the same. The
+trainer of a drawn batch has committed already and only reveals. Nothing about a result leaves this
+node before all three are bound.
 """
 
-from typing import TypeAlias
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
 
+from aliad.errors import LocalProtocolError
+from aliad.ledger import keys
 from aliad.ledger.commitments import compute_commitment
 from aliad.ledger.job_state import get_draws, get_jobs
-from aliad.ledger.jobs import Draw, DrawPhase, Party
-from aliad.ledger.state import StateReader
+from aliad.ledger.jobs import DRAW, Draw, DrawPhase, Party
+from aliad.ledger.state import StateReader, load
 from aliad.ledger.transactions import CheckCommit
 from aliad.types import Hash32, NodeId
-from aliad.work.reveals import Recompute, Say, Stand, reveal_step
+from aliad.work.desk import Desk
+from aliad.work.disputes.ports import Place
+from aliad.work.notebook import CHECK
+from aliad.work.recompute import Recompute
+from aliad.work.reconciler import Want
+from aliad.work.reveals import Compute, Say, Stand, reveal_step
+from aliad.work.situation import Situation
+from aliad.work.trainer import Post
+from aliad.work.training import post
 
-Step: TypeAlias = Recompute | Say | Stand
+_log = logging.getLogger(__name__)
+
+Step: TypeAlias = Compute | Say | Stand
 
 
-def get_part(draw: Draw, node: NodeId) -> Party | None:
+def find_draw(state: StateReader, place: Place) -> Draw | None:
+    """The open draw of a batch, or None."""
+    return load(state, keys.draw(place.job, place.round, place.batch), DRAW)
+
+
+def find_part(draw: Draw, node: NodeId) -> Party | None:
     """The node's part in a draw, if it has one."""
     return next((party for party in draw.parties if party.node == node), None)
 
 
-def get_parts(state: StateReader, node: NodeId) -> tuple[Draw, ...]:
-    """The open draws in which a node is a party, oldest job and round first."""
-    return tuple(
-        draw
-        for job_id, _ in get_jobs(state)
-        for draw in get_draws(state, job_id)
-        if get_part(draw, node) is not None
-    )
+def get_open_draws(state: StateReader) -> Iterator[Draw]:
+    """Every open draw, oldest round of each job first."""
+    for job_id, _ in get_jobs(state):
+        yield from get_draws(state, job_id)
 
 
 def check_step(draw: Draw, me: NodeId, genesis: Hash32, known: Hash32 | None) -> Step:
     """The next thing to do; ``known`` is the digest of the update that this node computed."""
-    part = get_part(draw, me)
+    part = find_part(draw, me)
     if part is None:
         return Stand()
     if draw.phase is DrawPhase.REVEAL:
@@ -43,6 +60,67 @@ def check_step(draw: Draw, me: NodeId, genesis: Hash32, known: Hash32 | None) ->
     if draw.phase is not DrawPhase.COMMIT or part.commitment is not None:
         return Stand()
     if known is None:
-        return Recompute()
+        return Compute()
     place = (draw.job, draw.round, draw.batch)
     return Say(CheckCommit(*place, compute_commitment(genesis, *place, me, known)))
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeCheck:
+    """Compute a drawn batch; its digest is wanted."""
+
+    place: Place
+
+
+class Checker:
+    """The role; see the module's text."""
+
+    def __init__(self, desk: Desk, recompute: Recompute) -> None:
+        self._desk = desk
+        self._recompute = recompute
+        self._told: set[Place] = set()
+
+    def decide(self, situation: Situation) -> Iterable[Want]:
+        """See `Role`."""
+        for draw in get_open_draws(situation.tip.state):
+            place = Place(draw.job, draw.round, draw.batch)
+            step = check_step(draw, situation.me, situation.genesis, self.digest_of(place))
+            match step:
+                case Compute():
+                    if self._recompute.is_ready(situation.tip.state, place):
+                        yield ComputeCheck(place)
+                case Say(statement):
+                    purpose = b"check" + place.key + bytes([draw.attempt, draw.phase])
+                    yield Post(purpose, statement)
+                case Stand(trouble):
+                    self._tell(place, trouble)
+                case _:
+                    assert_never(step)
+
+    async def perform(self, want: Want) -> None:
+        """See `Role`."""
+        match want:
+            case ComputeCheck(place):
+                digest = await self._recompute.digest_of(place)
+                self._desk.book.notes.put(_key(place), digest)
+            case Post():
+                await post(self._desk, want)
+            case _:
+                raise LocalProtocolError(f"a checker does not want {want!r}")
+
+    def digest_of(self, place: Place) -> Hash32 | None:
+        """The digest of a batch that this node has computed, as its trainer or as a checker."""
+        own = self._desk.book.result(place.job, place.round, place.batch)
+        if own is not None:
+            return own.digest
+        noted = self._desk.book.notes.get(_key(place))
+        return None if noted is None else Hash32(noted)
+
+    def _tell(self, place: Place, trouble: str) -> None:
+        if trouble and place not in self._told:
+            self._told.add(place)
+            _log.error("round %d, batch %d: %s", place.round, place.batch, trouble)
+
+
+def _key(place: Place) -> bytes:
+    return CHECK + place.key

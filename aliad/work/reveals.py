@@ -1,18 +1,15 @@
 """Opening a commitment: what trainer and checkers of a drawn batch do once all are bound. Pure."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from aliad.ledger.commitments import compute_commitment
 from aliad.ledger.jobs import Draw, Party
-from aliad.ledger.transactions import CheckCommit, Reveal, TraceCommit
+from aliad.ledger.transactions import CheckCommit, Reveal
 from aliad.types import Hash32
-
-Statement: TypeAlias = CheckCommit | Reveal | TraceCommit
 
 
 @dataclass(frozen=True, slots=True)
-class Recompute:
+class Compute:
     """Compute the batch: its digest is not known here, or not any more."""
 
 
@@ -20,7 +17,7 @@ class Recompute:
 class Say:
     """Have this transaction included."""
 
-    statement: Statement
+    statement: CheckCommit | Reveal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +29,12 @@ class Stand:
 
 def reveal_step(
     draw: Draw, part: Party, genesis: Hash32, known: Hash32 | None
-) -> Recompute | Say | Stand:
+) -> Compute | Say | Stand:
     """Reveal, once. A digest that does not open the commitment is not sent: it would not apply."""
     if part.revealed is not None or part.commitment is None:
         return Stand()
     if known is None:
-        return Recompute()
+        return Compute()
     place = (draw.job, draw.round, draw.batch)
     if compute_commitment(genesis, *place, part.node, known) != part.commitment:
         return Stand("the batch now gives another digest than the one committed to")

@@ -5,8 +5,8 @@ from aliad.ledger.events import BatchVerified, DisputeOpened
 from aliad.ledger.jobs import Draw, DrawPhase
 from aliad.ledger.params import Params
 from aliad.types import Hash32, NodeId
-from aliad.work.checker import check_step, get_part, get_parts
-from aliad.work.reveals import Recompute, Say, Stand
+from aliad.work.checker import check_step, find_part, get_open_draws
+from aliad.work.reveals import Compute, Say, Stand
 from tests.ledger.chain import BY_NODE, Chain
 from tests.ledger.training import Training
 
@@ -33,7 +33,7 @@ def test_checkers_commit_then_all_reveal_and_the_batch_is_verified() -> None:
     truth = training.truth(draw.round, draw.batch)
     trainer, first, second = (party.node for party in draw.parties)
     assert act(chain, draw, trainer, truth) == Stand()
-    assert act(chain, draw, first, None) == Recompute()
+    assert act(chain, draw, first, None) == Compute()
     say(chain, draw, first, truth)
     draw = training.current(draw)
     assert draw.phase is DrawPhase.COMMIT
@@ -42,7 +42,7 @@ def test_checkers_commit_then_all_reveal_and_the_batch_is_verified() -> None:
     say(chain, draw, second, truth)
     for node in (trainer, first, second):
         draw = training.current(draw)
-        assert act(chain, draw, node, None) == Recompute()
+        assert act(chain, draw, node, None) == Compute()
         say(chain, draw, node, truth)
     assert chain.last(BatchVerified).batch == draw.batch
     assert not chain.events(DisputeOpened)
@@ -67,13 +67,12 @@ def test_who_has_revealed_or_has_no_part_stands_still() -> None:
     say(chain, training.current(draw), trainer, truth)
     assert act(chain, training.current(draw), trainer, truth) == Stand()
     stranger = next(
-        worker.node_id for worker in training.workers if get_part(draw, worker.node_id) is None
+        worker.node_id for worker in training.workers if find_part(draw, worker.node_id) is None
     )
     assert act(chain, training.current(draw), stranger, truth) == Stand()
 
 
-def test_parts_are_found_in_the_state() -> None:
+def test_open_draws_are_found_in_the_state() -> None:
     chain, _, draw = start()
-    for party in draw.parties:
-        assert draw in get_parts(chain.state, party.node)
-    assert get_parts(chain.state, NodeId(b"n" * 32)) == ()
+    assert draw in list(get_open_draws(chain.state))
+    assert not list(get_open_draws(Chain().state))

@@ -1,63 +1,19 @@
-"""The tensors that a referee needs for one operation, as a party offers them.
+"""Checking the tensors that a party offers for one operation. Pure.
 
-An operation's inputs are outputs of earlier ones, whose digests all traces agree on. A trace holds
-one digest for all outputs of an operation, the SHA-256 over their digests; so next to each tensor
-an offer names the digests of all outputs of the operation that made it. Inputs that are leaves
-(parameters, batch, constants) are not offered: a referee makes them itself from public data.
+An operation's inputs are outputs of earlier ones, and all traces agree on the digests of those. A
+trace has one digest for all outputs of an operation, the SHA-256 over their digests; so an offer
+names the digests of all of them. Inputs that are leaves (parameters, batch, constants) are not
+offered: a referee makes them itself from public data.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Final
 
 from aliad.errors import RemoteProtocolError
-from aliad.ledger.schema import AtMost, Schema
-from aliad.types import BatchIndex, Hash32, JobId, Round
-from aliad.work.disputes.trace import MAX_ROWS, Trace
-
-MAX_OPERANDS: Final = 256
-MAX_OUTPUTS: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class OperandsWanted:
-    """A referee asks a party for the inputs of the operation at which the traces differ."""
-
-    job: JobId
-    round: Round
-    batch: BatchIndex
-    index: Annotated[int, AtMost(MAX_ROWS)]
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """Input ``slot`` of what operation ``producer`` gave: its blob, and ``outputs``' digests."""
-
-    producer: Annotated[int, AtMost(MAX_ROWS)]
-    slot: Annotated[int, AtMost(MAX_OUTPUTS)]
-    blob: Hash32
-    outputs: Annotated[tuple[Hash32, ...], AtMost(MAX_OUTPUTS)]
-
-    @property
-    def digest(self) -> Hash32:
-        """The digest that the tensor must have."""
-        return self.outputs[self.slot]
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """All inputs of one operation that are not leaves, in the operation's order."""
-
-    job: JobId
-    round: Round
-    batch: BatchIndex
-    index: Annotated[int, AtMost(MAX_ROWS)]
-    operands: Annotated[tuple[Offered, ...], AtMost(MAX_OPERANDS)]
-
-
-OPERANDS_WANTED: Final = Schema(OperandsWanted, 0x210)
-OFFER: Final = Schema(Offer, 0x211)
+from aliad.types import Hash32
+from aliad.work.disputes.messages import Offer, OperandsWanted
+from aliad.work.disputes.ports import Executed
+from aliad.work.disputes.trace import Trace
 
 
 def check_offer(offer: Offer, wanted: OperandsWanted, agreed: Trace) -> None:
@@ -70,6 +26,18 @@ def check_offer(offer: Offer, wanted: OperandsWanted, agreed: Trace) -> None:
             raise RemoteProtocolError("an operand is not made by an earlier operation")
         if join_digests(operand.outputs) != agreed.rows[operand.producer].digest:
             raise RemoteProtocolError("an operand is not what the traces agree on")
+
+
+def check_executed(offer: Offer, executed: Executed) -> None:
+    """Raise RemoteProtocolError unless the operation took the very tensors that are agreed on.
+
+    The graph, made here from the spec, says where each input comes from; the digests were taken of
+    the tensors that were fetched.
+    """
+    taken = [(each.producer, each.slot, each.tensor.digest) for each in executed.inputs]
+    given = [(each.producer, each.slot, each.outputs[each.slot]) for each in offer.operands]
+    if taken != given:
+        raise RemoteProtocolError("the tensors offered are not the operation's inputs")
 
 
 def join_digests(outputs: Sequence[bytes]) -> Hash32:
