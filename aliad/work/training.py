@@ -36,10 +36,12 @@ _MEGA: Final = 10**6
 
 
 async def post(desk: Desk, want: Post) -> None:
-    """Keep a transaction posted until it is wanted no more."""
-    desk.chain.post(want.purpose, want.body)
+    """Keep a transaction posted until it is wanted no more: what was refused may apply later."""
     try:
-        await trio.sleep_forever()
+        while True:
+            height = desk.chain.tip().height
+            desk.chain.post(want.purpose, want.body)
+            await desk.chain.changed(height)
     finally:
         desk.chain.withdraw(want.purpose)
 

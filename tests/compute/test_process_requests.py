@@ -27,6 +27,7 @@ from aliad.compute.process.replies import (
 )
 from aliad.compute.process.requests import (
     Cancel,
+    CheckState,
     CheckUpdate,
     Decode,
     ExportParameters,
@@ -94,6 +95,10 @@ def test_a_round_gives_the_same_bytes_as_in_this_process(
             assert stored[key].numpy().tobytes() == (x + 0).numpy().tobytes()
     checked = expect(world.caller, CheckUpdate(MODEL, trained.update), UpdateChecked)
     assert checked == UpdateChecked(trained.digest)
+
+
+def test_a_state_is_known_by_its_digest(world: World) -> None:
+    assert expect(world.caller, CheckState(MODEL, world.state.state), StateMade) == world.state
 
 
 def test_a_trace_holds_every_operation_of_the_batch(

@@ -33,6 +33,7 @@ from aliad.compute.process.replies import (
 from aliad.compute.process.requests import (
     Aggregate,
     ApplyUpdate,
+    CheckState,
     CheckUpdate,
     Decode,
     ExportParameters,
@@ -98,6 +99,10 @@ class ComputeProcess:
     async def make_state(self, model: ModelSpec, seed: int) -> StateMade:
         """A job's state before its first round."""
         return await self._supervisor.ask(MakeState(model, seed), StateMade)
+
+    async def check_state(self, model: ModelSpec, state: FileDigest) -> StateMade:
+        """Which state a file from elsewhere holds; ComputeRefused unless it is sound."""
+        return await self._supervisor.ask(CheckState(model, state), StateMade)
 
     async def train(self, task: BatchTask) -> BatchTrained:
         """A batch's update."""

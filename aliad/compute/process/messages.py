@@ -23,6 +23,7 @@ from aliad.compute.process.requests import (
     Aggregate,
     ApplyUpdate,
     Cancel,
+    CheckState,
     CheckUpdate,
     Decode,
     ExportParameters,
@@ -59,6 +60,7 @@ _REQUESTS: Final[dict[int, type[Request]]] = {
     13: RunBatchOperation,
     14: ExtractOperation,
     15: RunSelfTest,
+    16: CheckState,
 }
 _REPLIES: Final[dict[int, type[Reply]]] = {
     1: Status,

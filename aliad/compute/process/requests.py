@@ -33,6 +33,14 @@ class MakeState:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckState:
+    """Which state a file from elsewhere holds."""
+
+    model: ModelSpec
+    state: FileDigest
+
+
+@dataclass(frozen=True, slots=True)
 class TrainBatch:
     """Compute a batch's update."""
 
@@ -128,6 +136,7 @@ class RunSelfTest:
 Work: TypeAlias = (
     ListDevices
     | MakeState
+    | CheckState
     | TrainBatch
     | TraceBatch
     | CheckUpdate

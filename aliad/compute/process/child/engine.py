@@ -14,6 +14,7 @@ from aliad.compute.process.replies import BatchTrained, Devices, Reply, SelfTest
 from aliad.compute.process.requests import (
     Aggregate,
     ApplyUpdate,
+    CheckState,
     CheckUpdate,
     Decode,
     ExportParameters,
@@ -54,6 +55,8 @@ class Engine:
                 return Devices(devices.all_devices())
             case MakeState():
                 return rounding.make_state(files, work)
+            case CheckState():
+                return rounding.check_state(files, work)
             case TrainBatch():
                 return self._counted(training.train(files, work.task, device, watch, traced=False))
             case TraceBatch():

@@ -19,6 +19,7 @@ from aliad.compute.process.replies import MeanMade, ParametersMade, StateMade, U
 from aliad.compute.process.requests import (
     Aggregate,
     ApplyUpdate,
+    CheckState,
     CheckUpdate,
     ExportParameters,
     MakeState,
@@ -35,6 +36,12 @@ from aliad.compute.rounds import (
 def make_state(files: TensorFiles, request: MakeState) -> StateMade:
     """Store a job's first state. Raises InputError."""
     return _stored(files, initial_job_state(model_config(request.model), request.seed))
+
+
+def check_state(files: TensorFiles, request: CheckState) -> StateMade:
+    """Raises InputError or NotFinite unless the file is a state of such a model."""
+    state = load_state(files, request.state, model_config(request.model))
+    return StateMade(request.state, state.digest(), state.rounds)
 
 
 def check_update(files: TensorFiles, request: CheckUpdate) -> UpdateChecked:

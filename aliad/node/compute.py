@@ -1,0 +1,209 @@
+"""Work's compute port on the pool of compute processes.
+
+A node computes with one engine: the self-test of every device must give the same digest, which is
+what workers register with. A device that fails it is not used for others.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import psutil
+import trio
+
+from aliad.compute.process.client import ComputeProcess
+from aliad.compute.process.failures import (
+    ComputeDiverged,
+    ComputeError,
+    ComputeRefused,
+)
+from aliad.compute.process.files import FileDigest
+from aliad.compute.process.pool import ComputePool
+from aliad.compute.process.records import BatchTask, ModelSpec, RecipeSpec
+from aliad.compute.process.replies import BatchTrained, StateMade
+from aliad.errors import ConfigError
+from aliad.spec.job import JobSpec
+from aliad.types import Hash32
+from aliad.work.ports import (
+    Engine,
+    FileId,
+    Interrupted,
+    MeanFile,
+    Refused,
+    StateFile,
+    Task,
+    Trained,
+)
+
+_MEBI: Final = 1 << 20
+
+
+def model_of(spec: JobSpec) -> ModelSpec:
+    """The model's shape, as the compute process is told."""
+    m = spec.model
+    return ModelSpec(
+        m.vocabulary,
+        m.width,
+        m.hidden,
+        m.heads,
+        m.encoder_layers,
+        m.decoder_layers,
+        m.length,
+        m.dropout,
+        m.smoothing,
+        m.eps,
+    )
+
+
+def recipe_of(spec: JobSpec) -> RecipeSpec:
+    """The recipe, as the compute process is told."""
+    r = spec.recipe
+    return RecipeSpec(
+        r.peak,
+        r.warmup,
+        r.steps,
+        r.floor,
+        r.clip,
+        r.beta2,
+        r.eps,
+        r.outer_rate,
+        r.outer_momentum,
+    )
+
+
+def batch_task(task: Task) -> BatchTask:
+    """A batch to compute, as the compute process is told."""
+    spec = task.spec
+    return BatchTask(model_of(spec), recipe_of(spec), FileDigest(task.state), task.batch, task.seed)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Failures of the compute process in the families that work reacts to."""
+    try:
+        yield
+    except (ComputeRefused, ComputeDiverged) as error:
+        raise Refused(error.what, error.why, error.fix) from error
+    except ComputeError as error:
+        raise Interrupted(error.what, error.why, error.fix) from error
+
+
+class NodeCompute:
+    """`aliad.work.ports.Compute`. All processes of the pool share one directory."""
+
+    def __init__(self, pool: ComputePool) -> None:
+        self._pool = pool
+        self._engine: Engine | None = None
+
+    async def start(self) -> Engine:
+        """Test every device. Raises ConfigError if one computes other bits than the engine's."""
+        digests, names, memory = set(), [], []
+        for process in self._pool.processes:
+            with translated():
+                tested = await process.self_test()
+                status = await process.status()
+            if not tested.ok:
+                raise ConfigError(
+                    f"Device {process.settings.device} does not compute the engine's bits.",
+                    f"The first difference is in {tested.first_difference}.",
+                    "Leave it out of the configuration, or repair the machine.",
+                )
+            digests.add(tested.engine_digest)
+            names.append(status.device.description or status.device.name)
+            memory.append(status.device.memory // _MEBI)
+        if len(digests) != 1:
+            raise ConfigError(
+                "The devices of this machine compute with different engines.",
+                f"There are {len(digests)} engine digests.",
+                "Install one version of aliad for all of them.",
+            )
+        device = ", ".join(names)[:64]
+        self._engine = Engine(Hash32(digests.pop()), device, min(memory))
+        return self._engine
+
+    def engine(self) -> Engine:
+        """See `Compute`."""
+        if self._engine is None:
+            raise ConfigError("The compute processes have not been tested yet.")
+        return self._engine
+
+    async def make_state(self, spec: JobSpec) -> StateFile:
+        """See `Compute`."""
+        with translated():
+            async with self._pool.idle() as process:
+                return _state(await process.make_state(model_of(spec), spec.training.seed))
+
+    async def check_state(self, spec: JobSpec, file: FileId) -> StateFile:
+        """See `Compute`."""
+        with translated():
+            async with self._pool.idle() as process:
+                return _state(await process.check_state(model_of(spec), FileDigest(file)))
+
+    async def train(self, task: Task, *, traced: bool = False) -> Trained:
+        """See `Compute`."""
+        with translated():
+            async with self._pool.idle() as process:
+                if traced:
+                    trained, _ = await process.trace(batch_task(task))
+                else:
+                    trained = await process.train(batch_task(task))
+                return await _trained(process, trained)
+
+    async def check_update(self, spec: JobSpec, file: FileId) -> Hash32:
+        """See `Compute`."""
+        with translated():
+            async with self._pool.idle() as process:
+                checked = await process.check_update(model_of(spec), FileDigest(file))
+                return Hash32(checked.digest)
+
+    async def aggregate(
+        self, spec: JobSpec, updates: Sequence[FileId], residual: FileId | None
+    ) -> MeanFile:
+        """See `Compute`."""
+        files = [FileDigest(update) for update in updates]
+        left = None if residual is None else FileDigest(residual)
+        with translated():
+            async with self._pool.idle() as process:
+                mean = await process.aggregate(model_of(spec), files, left)
+                return MeanFile(FileId(mean.update), FileId(mean.residual))
+
+    async def apply(self, spec: JobSpec, state: FileId, update: FileId) -> StateFile:
+        """See `Compute`."""
+        with translated():
+            async with self._pool.idle() as process:
+                made = await process.apply(
+                    model_of(spec), recipe_of(spec), FileDigest(state), FileDigest(update)
+                )
+                return _state(made)
+
+    async def remove(self, file: FileId) -> None:
+        """See `Compute`."""
+        path = self._pool.processes[0].files.path_of(FileDigest(file))
+        await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+
+
+def _state(made: StateMade) -> StateFile:
+    return StateFile(FileId(made.state), Hash32(made.digest), made.rounds)
+
+
+async def _trained(process: ComputeProcess, trained: BatchTrained) -> Trained:
+    status = await process.status()
+    loss = sum(trained.losses) / trained.tokens if trained.tokens else 0.0
+    return Trained(
+        FileId(trained.update),
+        Hash32(trained.digest),
+        trained.tokens,
+        int(trained.seconds * 1e6),
+        trained.macs,
+        int(loss * 1000),
+        status.memory_used,
+        await trio.to_thread.run_sync(read_temperature),
+        None if trained.trace is None else FileId(trained.trace),
+    )
+
+
+def read_temperature() -> int | None:
+    """Millidegrees Celsius of this machine's hottest sensor, None where none can be read."""
+    sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
+    readings = [entry.current for entries in sensors.values() for entry in entries]
+    return max(0, int(max(readings) * 1000)) if readings else None
