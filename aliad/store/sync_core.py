@@ -258,7 +258,9 @@ class BlockSync(Generic[Validators]):
                 raise RemoteProtocolError(f"sent a header {height} that is not of the final chain")
             checked.append(header)
             above = header
-        self._headers.update((header.height, header) for header in checked)
+        # The vote may have committed some of these heights since they were asked for.
+        news = [header for header in checked if header.height > self._height]
+        self._headers.update((header.height, header) for header in news)
 
     def _take_bodies(self, low: Height, high: Height, parts: tuple[bytes, ...]) -> None:
         if len(parts) > high - low + 1:

@@ -82,7 +82,7 @@ class HubNetwork:
         self._nursery = nursery
         self._validators: dict[str, Validator] = {}
         self._inboxes: dict[str, trio.MemorySendChannel[GossipMessage]] = {}
-        self._handlers: dict[str, RequestHandler] = {}
+        self.handlers: dict[str, RequestHandler] = {}
         self._direct: dict[str, DirectHandler] = {}
         self._watchers: list[trio.MemorySendChannel[PeerEvent]] = []
         self._seen: set[tuple[PeerId, int]] = set()
@@ -132,7 +132,7 @@ class HubNetwork:
         max_request: int = MAX_REQUEST_BYTES,
         per_peer: int = 4,
     ) -> None:
-        self._handlers[protocol] = handler
+        self.handlers[protocol] = handler
 
     def receive(self, protocol: str, handler: DirectHandler) -> None:
         self._direct[protocol] = handler
@@ -160,7 +160,7 @@ class HubNetwork:
         await trio.sleep(self._hub.delay)
         if peer not in self.peers():
             raise PeerUnreachable(f"{peer} is not connected")
-        handler = self._hub.members[peer]._handlers.get(protocol)
+        handler = self._hub.members[peer].handlers.get(protocol)
         if handler is None:
             raise RequestRefused(f"{peer} does not serve {protocol}")
         try:

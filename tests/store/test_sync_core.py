@@ -357,6 +357,22 @@ def test_a_final_chain_that_leaves_ours_halts() -> None:
     assert "continue" in halts[0].what
 
 
+def test_the_vote_may_overtake_headers_that_are_on_their_way() -> None:
+    core = fresh()
+    waiting = list(core.receive(claims(A, 60), NOW))
+    while not isinstance(request := waiting.pop(0), Request) or not isinstance(
+        request.want, WantHeaders
+    ):
+        assert isinstance(request, Request)
+        answer = Answer(request.peer, request.number, CHAIN.answer(request.want))
+        waiting += core.receive(answer, NOW)
+    for height in range(1, 4):
+        core.receive(Committed(Height(height), CHAIN.hashes[height], 0), NOW)
+    late = Answer(request.peer, request.number, CHAIN.answer(request.want))
+    handed = drive(core, list(core.receive(late, NOW)), 57)
+    assert [one.header.height for one in handed] == list(range(4, 61))
+
+
 def test_the_vote_may_overtake_it() -> None:
     core = fresh()
     handed = drive(core, list(core.receive(claims(A, 60), NOW)), 3)
