@@ -15,6 +15,7 @@ from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as Noise
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
+from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
@@ -77,7 +78,7 @@ def _new_stack(
     noise = Noise(key_pair, noise_privkey=create_new_x25519_key_pair().private_key)
     host: Any = libp2p.new_host(
         key_pair=key_pair,
-        muxer_opt={TProtocol(YAMUX): workarounds.LeanYamux},
+        muxer_opt={TProtocol(YAMUX): Yamux},
         sec_opt={NOISE: noise},
         psk=settings.private_key,
         announce_addrs=[_multiaddr(text) for text in settings.announce] or None,
@@ -87,6 +88,7 @@ def _new_stack(
     swarm = host.get_network()
     swarm.retry_config = RetryConfig(max_retries=0)  # backing off is the dial loop's part
     swarm.set_resource_manager(None)  # limits are the gate's part
+    workarounds.use_lean_yamux(swarm)
     workarounds.release_inbound_slots(swarm, gate)
     workarounds.admit_connections(swarm, gate)
     workarounds.guard_streams(swarm, gate)

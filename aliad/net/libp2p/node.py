@@ -6,7 +6,7 @@ import trio
 from trio import TaskStatus
 
 from aliad.crypto import SigningKey
-from aliad.errors import ConfigError
+from aliad.errors import ConfigError, LocalProtocolError
 from aliad.net.libp2p.conduct import Conduct
 from aliad.net.libp2p.connections import Connections
 from aliad.net.libp2p.direct import Direct
@@ -52,6 +52,7 @@ class Libp2pNetwork:
         self._requests = Requests(self._streams, self._conduct)
         self._direct = Direct(settings, self._streams, self._conduct)
         self._addresses: tuple[str, ...] = ()
+        self._claimed: set[str] = set()  # protocols, whether served or received
 
     # -- Network --------------------------------------------------------------------------------
 
@@ -89,6 +90,7 @@ class Libp2pNetwork:
         per_peer: int = 4,
     ) -> None:
         """See `Network`."""
+        self._claim(protocol)
         self._requests.serve(protocol, handler, max_request, per_peer)
 
     async def send(self, peer: PeerId, protocol: str, data: bytes) -> None:
@@ -98,7 +100,13 @@ class Libp2pNetwork:
 
     def receive(self, protocol: str, handler: DirectHandler) -> None:
         """See `Network`."""
+        self._claim(protocol)
         self._direct.receive(protocol, handler)
+
+    def _claim(self, protocol: str) -> None:
+        if protocol in self._claimed:
+            raise LocalProtocolError(f"{protocol} has a handler already")
+        self._claimed.add(protocol)
 
     def peers(self) -> frozenset[PeerId]:
         """See `Network`."""

@@ -19,6 +19,7 @@ from aliad.net.libp2p.streams import Stream, Streams
 from aliad.net.limits import Traffic
 from aliad.net.metrics import Direction, Drop
 from aliad.net.network import (
+    MAX_ANSWER_BYTES,
     MAX_REQUEST_BYTES,
     PeerUnreachable,
     RequestHandler,
@@ -178,7 +179,11 @@ class Requests:
         if request is None:
             return False
         channel = served.protocol
-        if not self._conduct.allows(peer, Traffic.REQUEST, len(request), channel):
+        if len(request) > served.max_request:
+            self._metrics.drop(channel, Drop.TOO_LONG)
+            self._conduct.fault(peer, Fault.TOO_LONG, channel)
+            status, answer = BAD_REQUEST, b"too long"
+        elif not self._conduct.allows(peer, Traffic.REQUEST, len(request), channel):
             status, answer = BUSY, b"too many requests"
         else:
             self._metrics.message(channel, Direction.IN, len(request))
@@ -206,7 +211,7 @@ class Requests:
         if head is None:
             return None
         length = int.from_bytes(head, "big")
-        if length > served.max_request:
+        if length > MAX_REQUEST_BYTES:
             self._metrics.drop(served.protocol, Drop.TOO_LONG)
             self._conduct.fault(peer, Fault.TOO_LONG, served.protocol)
             raise StreamLost(f"a request of {length} bytes")
@@ -232,7 +237,10 @@ class Requests:
     async def _handle(self, served: _Served, peer: PeerId, request: bytes) -> tuple[int, bytes]:
         try:
             with trio.move_on_after(HANDLER_PATIENCE):
-                return OK, await served.handler(peer, request)
+                answer = await served.handler(peer, request)
+                if len(answer) > MAX_ANSWER_BYTES:
+                    raise LocalProtocolError(f"an answer of {len(answer)} bytes")
+                return OK, answer
             log.error("the handler of %s took too long", served.protocol)
             return REFUSED, b"no answer in time"
         except RemoteProtocolError as error:

@@ -5,6 +5,8 @@ Each function or class names the failure it prevents; each has a test in
 read in version 0.8.1, and refused with any other: what is replaced here has no promise of staying.
 """
 
+# ruff: noqa: ANN401 - libp2p's own annotations are looser than what it does
+
 import contextlib
 import importlib.metadata
 import logging
@@ -29,6 +31,7 @@ from libp2p.stream_muxer.exceptions import MuxedStreamError
 from libp2p.stream_muxer.yamux.yamux import (
     HEADER_SIZE,
     MAX_MESSAGE_SIZE,
+    PROTOCOL_ID,
     TYPE_DATA,
     YAMUX_HEADER_FORMAT,
     Yamux,
@@ -96,7 +99,7 @@ class Gate(Protocol):
         """A stream of the peer ended with an error that no honest node causes."""
 
 
-def release_inbound_slots(swarm: Any, gate: Gate) -> None:  # noqa: ANN401
+def release_inbound_slots(swarm: Any, gate: Gate) -> None:
     """Inbound connections hold a token until the host stops, so the 251st ever is refused.
 
     Waiting for the connection's end inside the upgrade, and failing then, frees the token. The
@@ -104,7 +107,7 @@ def release_inbound_slots(swarm: Any, gate: Gate) -> None:  # noqa: ANN401
     """
     upgrade = swarm.upgrade_inbound_raw_conn
 
-    async def upgrade_and_wait(raw_conn: Any, maddr: Any) -> Any:  # noqa: ANN401
+    async def upgrade_and_wait(raw_conn: Any, maddr: Any) -> Any:
         address = remote_ip(raw_conn)
         if not gate.arriving(address):
             raise RawConnError("too many connections")
@@ -121,7 +124,7 @@ def release_inbound_slots(swarm: Any, gate: Gate) -> None:  # noqa: ANN401
     swarm.upgrade_inbound_raw_conn = upgrade_and_wait
 
 
-def remote_ip(raw_conn: Any) -> str:  # noqa: ANN401
+def remote_ip(raw_conn: Any) -> str:
     """The IP address of the other side; empty if there is none. libp2p's own way fails for IPv6."""
     try:
         return str(raw_conn.stream.stream.socket.getpeername()[0])
@@ -129,11 +132,11 @@ def remote_ip(raw_conn: Any) -> str:  # noqa: ANN401
         return ""
 
 
-def admit_connections(swarm: Any, gate: Gate) -> None:  # noqa: ANN401
+def admit_connections(swarm: Any, gate: Gate) -> None:
     """libp2p asks nobody whether a peer is welcome once its key is known: banned ones get in."""
     add = swarm.add_conn
 
-    async def ask_and_add(muxed_conn: Any, direction: str = "unknown") -> Any:  # noqa: ANN401
+    async def ask_and_add(muxed_conn: Any, direction: str = "unknown") -> Any:
         if not gate.admits(str(muxed_conn.peer_id), direction == "inbound"):
             await muxed_conn.close()
             raise SwarmException("not admitted")
@@ -142,20 +145,28 @@ def admit_connections(swarm: Any, gate: Gate) -> None:  # noqa: ANN401
     swarm.add_conn = ask_and_add
 
 
-def refuse_own_dials(swarm: Any) -> None:  # noqa: ANN401
-    """Opening a stream to a peer that is gone dials it, past every limit and back-off of ours."""
+def refuse_own_dials(swarm: Any) -> None:
+    """libp2p dials on its own, past every limit and back-off of ours.
 
-    async def refuse(peer_id: ID) -> Any:  # noqa: ANN401
+    It does so when a stream is opened to a peer that is gone, and as long as there are fewer
+    connections than half of those allowed, whatever the watermarks are set to.
+    """
+
+    async def refuse(peer_id: ID) -> Any:
         raise SwarmException(f"{peer_id} is not connected")
 
+    async def connect_to_nobody() -> None:
+        await trio.lowlevel.checkpoint()
+
     swarm.dial_peer = refuse
+    swarm.auto_connector.maybe_connect = connect_to_nobody
 
 
-def guard_streams(swarm: Any, gate: Gate) -> None:  # noqa: ANN401
+def guard_streams(swarm: Any, gate: Gate) -> None:
     """Any exception in any stream handler, libp2p's own included, ends the whole host."""
     handle: Callable[[Any], Awaitable[None]] = swarm.common_stream_handler
 
-    async def guarded(stream: Any) -> None:  # noqa: ANN401
+    async def guarded(stream: Any) -> None:
         peer = str(stream.muxed_conn.peer_id)
         if not gate.stream_opened(peer):
             await _reset(stream)
@@ -173,7 +184,7 @@ def guard_streams(swarm: Any, gate: Gate) -> None:  # noqa: ANN401
     swarm.set_stream_handler(guarded)
 
 
-async def _reset(stream: Any) -> None:  # noqa: ANN401
+async def _reset(stream: Any) -> None:
     with trio.move_on_after(2), contextlib.suppress(Exception):
         await stream.reset()
 
@@ -183,7 +194,7 @@ def exclusive_ports() -> Iterator[None]:
     """Listeners set SO_REUSEPORT: a second node on the same port starts, and steals half."""
     original = libp2p_tcp._set_reuse_flags
 
-    def reuse_address_only(sock: Any) -> None:  # noqa: ANN401
+    def reuse_address_only(sock: Any) -> None:
         sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_REUSEADDR, 1)
         if sock.family == trio.socket.AF_INET6:  # or it would need the port of IPv4, too
             sock.setsockopt(trio.socket.IPPROTO_IPV6, trio.socket.IPV6_V6ONLY, 1)
@@ -221,7 +232,7 @@ class LeanStream(YamuxStream):
             self._window_opened.set()
 
     @classmethod
-    def convert(cls, stream: Any) -> None:  # noqa: ANN401
+    def convert(cls, stream: Any) -> None:
         """Make a stream that was just created one of this class."""
         window = stream.__dict__.pop("send_window")
         stream.__class__ = cls
@@ -274,7 +285,7 @@ class _Streams(dict[int, YamuxStream]):
 
 
 class _BoundedBuffer(bytearray):
-    def extend(self, data: Any) -> None:  # noqa: ANN401
+    def extend(self, data: Any) -> None:
         if len(self) + len(data) > MAX_BUFFERED:
             raise BufferError("the peer sends more than it may")
         super().extend(data)
@@ -292,7 +303,7 @@ class LeanYamux(Yamux):
     connection on which a write is stuck, since closing writes a farewell first.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.streams = _Streams()
         self.stream_buffers = _Buffers()
@@ -306,6 +317,18 @@ class LeanYamux(Yamux):
             with contextlib.suppress(Exception):
                 await self.secured_conn.close()
         await super().close(error_code)
+
+
+def use_lean_yamux(swarm: Any) -> None:
+    """The class of the multiplexer can be chosen, and the choice is ignored."""
+    muxers = swarm.upgrader.muxer_multistream
+
+    async def new_conn(conn: Any, peer_id: ID) -> Any:
+        await muxers.select_transport(conn)
+        muxed = LeanYamux(conn, peer_id, is_initiator=conn.is_initiator)
+        return muxers._annotate_connection(muxed, conn, PROTOCOL_ID)
+
+    muxers.new_conn = new_conn
 
 
 # -- gossip -------------------------------------------------------------------------------------
@@ -356,7 +379,7 @@ class GuardedPubsub(Pubsub):
     anew in the same second's range after a restart, so that peers drop what they think they saw.
     """
 
-    def __init__(self, host: Any, router: GossipSub, sink: Sink) -> None:  # noqa: ANN401
+    def __init__(self, host: Any, router: GossipSub, sink: Sink) -> None:
         super().__init__(
             host,
             router,
@@ -369,7 +392,7 @@ class GuardedPubsub(Pubsub):
         self.validation_cache: Any = _NoCache()
         self.peer_queues = _WideQueues()
 
-    async def stream_handler(self, stream: Any) -> None:  # noqa: ANN401
+    async def stream_handler(self, stream: Any) -> None:
         """Read one peer's stream to its end, whatever it holds."""
         peer_id = stream.muxed_conn.peer_id
         try:
@@ -382,7 +405,20 @@ class GuardedPubsub(Pubsub):
         await _reset(stream)
         self._handle_dead_peer(peer_id)
 
-    async def continuously_read_stream(self, stream: Any) -> None:  # noqa: ANN401
+    async def _handle_new_peer(self, peer_id: ID) -> None:
+        """Greet a peer, and tell it what was subscribed while the greeting was under way.
+
+        libp2p tells such topics neither in the greeting, which is written already, nor to the
+        peer's queue, which is not there yet: the peer never learns of them.
+        """
+        greeted = set(self.topic_ids)
+        await super()._handle_new_peer(peer_id)
+        queue = self.peer_queues.get(peer_id)
+        for topic in sorted(set(self.topic_ids) - greeted) if queue is not None else ():
+            packet, announce = self._build_announce_rpc(topic, subscribe=True)
+            self._enqueue_or_retry_announce(peer_id, queue, packet, announce)
+
+    async def continuously_read_stream(self, stream: Any) -> None:
         """Handle one message after the other in this task, so that a flood waits in the socket."""
         peer_id = stream.muxed_conn.peer_id
         reader = StreamReader(stream)

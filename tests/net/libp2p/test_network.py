@@ -115,7 +115,7 @@ async def test_requests_are_answered_refused_or_time_out() -> None:
             await ask(b"slow", patience=0.5)
         with pytest.raises(RequestRefused, match="does not speak"):
             await ask(b"x", protocol="/aliad/nothing/1")
-        with pytest.raises(PeerUnreachable):
+        with pytest.raises(RequestRefused, match="too long"):
             await ask(bytes(101))
         with pytest.raises(PeerUnreachable):
             await a.request(new_node(3).self_id, SYNC, b"x", timeout=PATIENCE)
