@@ -414,7 +414,9 @@ class GuardedPubsub(Pubsub):
         greeted = set(self.topic_ids)
         await super()._handle_new_peer(peer_id)
         queue = self.peer_queues.get(peer_id)
-        for topic in sorted(set(self.topic_ids) - greeted) if queue is not None else ():
+        if queue is None:
+            return
+        for topic in sorted(set(self.topic_ids) - greeted):
             packet, announce = self._build_announce_rpc(topic, subscribe=True)
             self._enqueue_or_retry_announce(peer_id, queue, packet, announce)
 

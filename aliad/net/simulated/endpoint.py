@@ -1,8 +1,9 @@
 """One node's access to the simulated network. Made by `SimulatedNetwork.join`."""
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from aliad.net.simulated.world import SimulatedNetwork
 
 QUEUE: Final = 4096  # messages a subscription holds for a slow reader
+QUEUED: Final = 4  # requests that wait for each one that is worked on
 ENVELOPE: Final = 200  # bytes of headers, keys and signatures around a message
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,8 @@ class _Service:
     handler: RequestHandler
     max_request: int
     per_peer: int
+    accepted: Counter[PeerId] = field(default_factory=Counter)  # waiting or worked on
+    turns: dict[PeerId, trio.CapacityLimiter] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -112,7 +116,6 @@ class SimulatedEndpoint:
         self._pace = TokenBucket(world.pace, trio.current_time())
         self._services: dict[str, _Service] = {}
         self._handlers: dict[str, DirectHandler] = {}
-        self._busy: dict[tuple[PeerId, str], int] = {}
         self._pending: dict[int, _Pending] = {}
         self._requests = 0
         self._events: list[Inbox[PeerEvent]] = []
@@ -303,17 +306,19 @@ class SimulatedEndpoint:
             self.metrics.drop(protocol, Drop.RATE)
             self.fault(peer, Fault.FLOOD)
             answer(RequestRefused("too many requests"))
-        elif self._busy.get((peer, protocol), 0) >= service.per_peer:
+        elif service.accepted[peer] >= service.per_peer * (1 + QUEUED):
             self.metrics.drop(protocol, Drop.LIMIT)
             answer(RequestRefused("too many requests at once"))
         else:
             self.metrics.message(protocol, Direction.IN, len(data))
-            self._busy[peer, protocol] = self._busy.get((peer, protocol), 0) + 1
-            self._world.spawn(partial(self._handle, service, peer, protocol, data, answer))
+            service.accepted[peer] += 1
+            turns = service.turns.setdefault(peer, trio.CapacityLimiter(service.per_peer))
+            self._world.spawn(partial(self._handle, service, turns, peer, protocol, data, answer))
 
     async def _handle(
         self,
         service: _Service,
+        turns: trio.CapacityLimiter,
         peer: PeerId,
         protocol: str,
         data: bytes,
@@ -322,7 +327,10 @@ class SimulatedEndpoint:
         with trio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
-                result = await service.handler(peer, data)
+                async with turns:
+                    result = await service.handler(peer, data)
+            except RequestRefused as refusal:
+                answer(RequestRefused(f"{self._self} refused", refusal.what))
             except Exception as error:
                 self._blame(peer, protocol, error)
                 answer(RequestRefused(f"{self._self} could not answer"))
@@ -334,9 +342,9 @@ class SimulatedEndpoint:
                     answer(result)
             finally:
                 self._scopes.discard(scope)
-                self._busy[peer, protocol] -= 1
-                if not self._busy[peer, protocol]:
-                    del self._busy[peer, protocol]
+                service.accepted[peer] -= 1
+                if not service.accepted[peer]:
+                    del service.accepted[peer], service.turns[peer]
 
     def _answer(
         self, link: Link, protocol: str, number: int, result: bytes | RequestFailed

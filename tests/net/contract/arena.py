@@ -7,14 +7,20 @@
 runs once in the simulated network's virtual time and once with libp2p hosts on loopback.
 """
 
+import hashlib
+import tempfile
 from collections.abc import Awaitable, Callable, Collection
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from aliad.crypto import key_from_seed
+from aliad.net.libp2p.node import Libp2pNetwork
+from aliad.net.libp2p.settings import NetworkSettings
 from aliad.net.network import GossipMessage, Network, Validator, Verdict
 from aliad.net.simulated.conditions import CALM
 from aliad.net.simulated.world import SimulatedNetwork
@@ -155,7 +161,60 @@ def _play_simulated(scenario: Scenario) -> None:
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
-KINDS: dict[str, Callable[[Scenario], None]] = {"simulated": _play_simulated}
+class Libp2pArena:
+    """Real hosts on loopback, all in this process, each with a directory of its own."""
+
+    quiet = 2.0
+
+    def __init__(self, nursery: trio.Nursery, directory: Path) -> None:
+        self._nursery = nursery
+        self._directory = directory
+        self._running: dict[int, tuple[Libp2pNetwork, trio.CancelScope, trio.Event]] = {}
+        self._ports: dict[int, str] = {}
+
+    async def start(self, number: int, dial: Collection[int] | None = None) -> Network:
+        """See `Arena`. A node that comes back listens where it did before."""
+        numbers = list(self._running) if dial is None else dial
+        settings = NetworkSettings(
+            chain=TOPIC.split("/")[2],
+            listen=(self._ports.get(number, "/ip4/127.0.0.1/tcp/0"),),
+            bootstrap=tuple([self._running[other][0].addresses[0] for other in numbers]),
+            directory=self._directory / str(number),
+        )
+        network = Libp2pNetwork(settings, key_from_seed(hashlib.sha256(b"%d" % number).digest()))
+        scope, ended = trio.CancelScope(), trio.Event()
+
+        async def run(*, task_status: trio.TaskStatus[None]) -> None:
+            with scope:
+                await network.run(task_status=task_status)
+            ended.set()
+
+        await self._nursery.start(run)
+        self._ports[number] = network.addresses[0].split("/p2p/")[0]
+        self._running[number] = (network, scope, ended)
+        return network
+
+    async def stop(self, number: int) -> None:
+        """See `Arena`."""
+        _, scope, ended = self._running.pop(number)
+        scope.cancel()
+        await ended.wait()
+
+
+def _play_libp2p(scenario: Scenario) -> None:
+    async def main(directory: Path) -> None:
+        async with trio.open_nursery() as nursery:
+            await scenario(Stage(Libp2pArena(nursery, directory)))
+            nursery.cancel_scope.cancel()
+
+    with tempfile.TemporaryDirectory() as directory:
+        trio.run(main, Path(directory))
+
+
+KINDS: dict[str, Callable[[Scenario], None]] = {
+    "libp2p": _play_libp2p,
+    "simulated": _play_simulated,
+}
 
 
 def contract(scenario: Scenario) -> Callable[[str], None]:
