@@ -109,7 +109,7 @@ class Recompute:
         task = await self._task(place)
         most = get_tensor_bound(task.spec)
         blobs = self._desk.blobs
-        files = [await blobs.fetch_file(blob, most, sources) for blob in tensors]
+        files = [await blobs.fetch_file(blob, most, sources, share=False) for blob in tensors]
         executed = await self._operations.execute(task, index, files)
         await self._remove(executed)
         return executed
