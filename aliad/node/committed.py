@@ -51,7 +51,7 @@ from aliad.store.state_rows import StateRows
 from aliad.types import Hash32, Height, Millis
 
 RECENT: Final = 256  # blocks whose events are kept in memory
-HEAVY_BYTES: Final = 8 << 10  # a payload of more is executed in a thread
+HEAVY_BYTES: Final = 32 << 10  # a payload of more, some 20 ms of transfers, goes to a thread
 
 log = logging.getLogger(__name__)
 

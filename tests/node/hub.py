@@ -33,6 +33,7 @@ class Hub:
     members: dict[PeerId, "HubNetwork"] = field(default_factory=dict)
     cut: set[frozenset[PeerId]] = field(default_factory=set)
     penalties: list[tuple[PeerId, PeerId, str]] = field(default_factory=list)
+    direct: list[tuple[PeerId, str, bytes]] | None = None  # what was sent, if somebody asks
 
     def connected(self, one: PeerId, other: PeerId) -> bool:
         linked = one in self.members and other in self.members
@@ -58,7 +59,7 @@ class Hub:
 
     def leave(self, peer: PeerId) -> None:
         before = self._links()
-        self.members.pop(peer)
+        self.members.pop(peer, None)
         self._tell(before)
 
     def _links(self) -> set[tuple[PeerId, PeerId]]:
@@ -140,6 +141,8 @@ class HubNetwork:
     async def send(self, peer: PeerId, protocol: str, data: bytes) -> None:
         await trio.lowlevel.checkpoint()
         self.sent += 1
+        if self._hub.direct is not None:
+            self._hub.direct.append((self._peer, protocol, data))
         if peer in self.peers():
             self._nursery.start_soon(self._carry, peer, protocol, data)
 

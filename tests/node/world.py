@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -28,10 +28,11 @@ from aliad.node.settings import ChainSettings
 from aliad.peer_id import peer_id_of
 from aliad.store.chain import ChainStore, GenesisState, start_chain
 from aliad.store.datadir import Layout
+from aliad.store.kv import WriteBatch
 from aliad.store.ledger_format import LedgerFormat
 from aliad.store.memory import MemoryStore
 from aliad.store.replay import make_genesis_state
-from aliad.store.signer import create_signer
+from aliad.store.signer import SignerStore, create_signer
 from aliad.types import Hash32, Height, MegaMac, Millis, NanoAlia, NodeId, Nonce, PeerId, Power
 from tests.ledger.chain import key
 from tests.node.hub import Hub, HubNetwork
@@ -73,11 +74,51 @@ def fund(genesis: Genesis, holders: Sequence[SigningKey] = ()) -> GenesisState:
     return GenesisState(start.hash, {**start.values, **given}, start.record)
 
 
-def memory_stores(genesis: Genesis, start: GenesisState) -> NodeStores:
-    store = MemoryStore()
-    start_chain(store, start)
-    chain = ChainStore(store, LedgerFormat(), start.hash)
-    return NodeStores(genesis, chain, create_signer(MemoryStore(), start.hash, Height(0)))
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class MortalStore(MemoryStore):
+    """Keeps its rows when its node dies. ``fuse`` may raise `Killed` around any write."""
+
+    def __init__(self, data: dict[bytes, bytes], fuse: "Fuse") -> None:
+        super().__init__(data)
+        self._fuse = fuse
+
+    def write(self, batch: WriteBatch, *, sync: bool) -> None:
+        self._fuse.burn()
+        super().write(batch, sync=sync)
+        self._fuse.burn()
+
+
+@dataclass
+class Fuse:
+    """Counts the moments before and after a write down to the node's death."""
+
+    left: int = -1
+
+    def burn(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+@dataclass
+class Memory:
+    """What a node in memory leaves behind when it stops."""
+
+    chain: dict[bytes, bytes] = field(default_factory=dict)
+    signer: dict[bytes, bytes] = field(default_factory=dict)
+    fuse: Fuse = field(default_factory=Fuse)
+
+    def open(self, genesis: Genesis, start: GenesisState) -> NodeStores:
+        chain = MortalStore(self.chain, self.fuse)
+        signer = MortalStore(self.signer, self.fuse)
+        if not self.chain:
+            start_chain(chain, start)
+            create_signer(signer, start.hash, Height(0))
+        log = SignerStore(signer, start.hash, None, "in memory")
+        return NodeStores(genesis, ChainStore(chain, LedgerFormat(), start.hash), log)
 
 
 @dataclass
@@ -111,11 +152,11 @@ class World:
         self.nursery = nursery
         self.hub = Hub()
         self.genesis = make_genesis(validators, params)
-        self.start_state = fund(self.genesis, holders)
+        self.start_state: GenesisState | None = fund(self.genesis, holders)
         self.settings = settings
         self.root = root
         self.running: dict[int, Running] = {}
-        self._memory: dict[int, NodeStores] = {}
+        self.memory: dict[int, Memory] = {}
         self._nonces: dict[NodeId, int] = {}
 
     def peer(self, number: int) -> PeerId:
@@ -126,9 +167,8 @@ class World:
             layout = Layout(self.root / str(number), "test")
             new = not layout.base.exists()
             return open_node_chain(layout, self.genesis, new_key=new, start=self.start_state)
-        if number not in self._memory:
-            self._memory[number] = memory_stores(self.genesis, self.start_state)
-        return self._memory[number]
+        start = self.start_state or make_genesis_state(self.genesis)
+        return self.memory.setdefault(number, Memory()).open(self.genesis, start)
 
     async def start(self, *numbers: int) -> None:
         for number in numbers:
@@ -143,8 +183,11 @@ class World:
     async def _run(
         self, run: Running, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        with run.scope:
-            await run.node.run(_as_network(run.network), task_status=task_status)
+        try:
+            with run.scope:
+                await run.node.run(_as_network(run.network), task_status=task_status)
+        except* Killed:
+            self.hub.leave(run.network.self_id)
         run.ended.set()
 
     async def stop(self, number: int) -> None:
