@@ -3,7 +3,7 @@
 An address is *confirmed* when this node itself reached the peer there; what others say is hearsay
 until then. Hearsay never displaces a confirmed address, one teller fills at most `MAX_PER_TELLER`
 entries, and all is bounded, so nobody can fill the book with peers of their own. What fails again
-and again without ever having worked is forgotten.
+and again without ever having worked is forgotten, unless the config names it.
 
 Pure: ``now`` is in milliseconds of wall-clock time, since the book is stored.
 """
@@ -40,7 +40,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A peer and its places, best first. ``teller`` told us of it first; None: config or itself."""
+    """A peer and its places, best first. ``teller`` told us of it first; None: the config."""
 
     peer: PeerId
     places: tuple[Place, ...]
@@ -81,7 +81,7 @@ class AddressBook:
         return tuple([place.address for place in entry.places]) if entry is not None else ()
 
     def learn(self, peer: PeerId, addresses: Iterable[Address], teller: PeerId | None) -> bool:
-        """Note what ``teller`` says of ``peer``; None: the config, or the peer itself by identify.
+        """Note what ``teller`` says of ``peer``, perhaps of itself; None: the config says so.
 
         True if something was new to us. Addresses beyond the bounds are left out.
         """
@@ -130,7 +130,7 @@ class AddressBook:
         places = []
         for place in entry.places:
             failures = place.failures + (place.address == address)
-            if place.confirmed or failures < MAX_FAILURES:
+            if place.confirmed or entry.teller is None or failures < MAX_FAILURES:
                 places.append(replace(place, failures=min(failures, MAX_FAILURES)))
         if places:
             self._entries[peer] = replace(entry, places=tuple(sorted(places, key=_rank)))

@@ -118,6 +118,14 @@ def test_an_address_that_never_worked_is_given_up() -> None:
     assert A not in book
 
 
+def test_what_the_config_names_is_never_given_up() -> None:
+    book = AddressBook(ME)
+    book.learn(A, [place(1)], None)
+    for _ in range(10 * MAX_FAILURES):
+        book.fail(A, place(1))
+    assert book.addresses(A) == (place(1),)
+
+
 def test_hearsay_is_bounded_and_displaces_nothing_confirmed() -> None:
     book = AddressBook(ME)
     for port in range(MAX_ADDRESSES):
