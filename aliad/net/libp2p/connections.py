@@ -252,6 +252,11 @@ class Connections:
     async def _dial(self, peer: PeerId, address: Address) -> None:
         if self._swarm is None:
             raise PeerUnreachable("the network is not running")
+        if self._conduct.banned(peer):
+            self._metrics.drop(CHANNEL, Drop.BANNED)
+            raise PeerUnreachable(f"{peer} is banned")
+        if self._count(inbound=False) >= self._settings.max_outbound:
+            raise PeerUnreachable(f"{self._settings.max_outbound} connections out are enough")
         what = f"{peer} does not answer at {address}"
         with trio.move_on_after(self._settings.dial_timeout) as deadline:
             try:

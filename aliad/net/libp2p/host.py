@@ -58,13 +58,14 @@ async def running_stack(
     async with contextlib.AsyncExitStack() as exits:
         exits.push_async_exit(running.__aexit__)
         exits.push_async_callback(stack.host.close)
-        for address in addresses:
-            if str(address) not in stack.swarm.listeners:
-                raise _in_use(address)
-        await exits.enter_async_context(background_trio_service(stack.router))
-        await exits.enter_async_context(background_trio_service(stack.pubsub))
-        await stack.pubsub.wait_until_ready()
-        yield stack
+        taken = [a for a in addresses if str(a) not in stack.swarm.listeners]
+        if not taken:
+            await exits.enter_async_context(background_trio_service(stack.router))
+            await exits.enter_async_context(background_trio_service(stack.pubsub))
+            await stack.pubsub.wait_until_ready()
+            yield stack
+    for address in taken:  # since they were looked at above
+        raise _in_use(address)
 
 
 def _new_stack(
