@@ -71,12 +71,14 @@ def make_network_job(
 
     entries = []
     for batch, entry in zip(prepared.batches, prepared.manifest.entries, strict=True):
-        data = encode_batch(batch)
+        content = encode_batch(batch)
         entries.append(
-            IndexEntry(compute_batch_digest(data), keep(data), entry.work, batch.target_tokens)
+            IndexEntry(
+                compute_batch_digest(content), keep(content), entry.work, batch.target_tokens
+            )
         )
     held_out = HeldOut(tuple((pair.source, pair.target) for pair in prepared.held_out))
-    data = DataRefs(
+    refs = DataRefs(
         Hash32(prepared.tokenizer.digest),
         keep(prepared.tokenizer.model),
         prepared.manifest.digest,
@@ -86,7 +88,7 @@ def make_network_job(
     )
     plan = plan or Plan(plan_rounds(spec, len(entries)))
     first = initial_job_state(spec.config(), spec.seed)
-    package = JobPackage(JobSpec(spec, data, plan), Hash32(engine()), Hash32(first.digest()))
+    package = JobPackage(JobSpec(spec, refs, plan), Hash32(engine()), Hash32(first.digest()))
     return NetworkJob(package, blobs, prepared)
 
 

@@ -43,6 +43,14 @@ class DropStates:
 
 
 @dataclass(frozen=True, slots=True)
+class DropSteps:
+    """The mean updates on the way to these states are needed no more."""
+
+    job: JobId
+    children: tuple[Hash32, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DropRounds:
     """What is kept about the rounds before this one is needed no more: they have vested."""
 
@@ -57,7 +65,7 @@ class DropJob:
     job: JobId
 
 
-FollowerWant: TypeAlias = StateWant | DropStates | DropRounds | DropJob
+FollowerWant: TypeAlias = StateWant | DropStates | DropSteps | DropRounds | DropJob
 
 
 def observe(situation: Situation, book: Notebook, spec_of: SpecSource) -> None:
@@ -114,9 +122,19 @@ def _tidy(situation: Situation, book: Notebook, job_id: JobId, job: Job) -> Iter
         ]
     )
     starts = _get_starts(situation, job_id, job, job.vested)
-    left = tuple([digest for digest, _ in book.residuals(job_id) if digest not in starts])
+    left = tuple(
+        [
+            digest
+            for digest, _ in book.residuals(job_id)
+            if digest not in starts and not _is_ahead(book, job_id, digest, newest.rounds)
+        ]
+    )
     if gone or left:
         yield DropStates(job_id, gone, left)
+    oldest = job.vested - 2 * CHECKPOINT_EVERY
+    old = tuple([child for child, step in book.steps(job_id) if step.round < oldest])
+    if old:
+        yield DropSteps(job_id, old)
     if any(next(book.rounds_before(job_id, kind, job.vested), None) for kind in ROUND_NOTES):
         yield DropRounds(job_id, job.vested)
 
@@ -132,3 +150,9 @@ def _is_kept(note: StateNote, newest: int, least: int) -> bool:
     """The newest few, and every eighth as far back as a rewind can go."""
     checkpoint = note.rounds % CHECKPOINT_EVERY == 0 and note.rounds >= least
     return checkpoint or note.rounds > newest - KEPT_STATES
+
+
+def _is_ahead(book: Notebook, job_id: JobId, digest: Hash32, newest: int) -> bool:
+    """Whether a state of ours is not recorded yet: the originator makes it first."""
+    note = book.state(job_id, digest)
+    return note is not None and note.rounds > newest

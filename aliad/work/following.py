@@ -1,15 +1,23 @@
 """The follower's hands: fetches, applies, compares, tidies."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import cast
 
 from aliad.errors import RemoteProtocolError
 from aliad.spec.job import MAX_JOB_SPEC_BYTES
 from aliad.spec.sizes import most_state_bytes, most_update_bytes
-from aliad.types import Hash32, JobId
+from aliad.types import BlobId, Hash32, JobId
 from aliad.work import follower
 from aliad.work.desk import Desk
-from aliad.work.follower import ROUND_NOTES, DropJob, DropRounds, DropStates, FollowerWant
+from aliad.work.follower import (
+    ROUND_NOTES,
+    DropJob,
+    DropRounds,
+    DropStates,
+    DropSteps,
+    FollowerWant,
+)
 from aliad.work.messages import (
     MAX_MESSAGE_BYTES,
     AskSpec,
@@ -49,6 +57,8 @@ class Following:
                 await self._fetch_state(fetch)
             case DropStates() as drop:
                 await self._drop_states(drop)
+            case DropSteps(job, children):
+                await self._drop_steps(job, children)
             case DropRounds() as drop:
                 await self._drop_rounds(drop)
             case DropJob(job):
@@ -74,6 +84,16 @@ class Following:
             desk.book.halt(job_id, _differs("the first state", made.digest, promised))
             return
         self._keep(job_id, made)
+
+    async def offer_state(self, job_id: JobId, digest: Hash32) -> BlobId | None:
+        """Let everybody fetch a state that is here."""
+        desk = self._desk
+        note = desk.book.state(job_id, digest)
+        if note is None or note.blob is not None:
+            return None if note is None else note.blob
+        blob = await desk.blobs.keep_file(note.file)
+        desk.book.put_state(job_id, digest, replace(note, blob=blob))
+        return blob
 
     def _keep(self, job_id: JobId, made: StateFile) -> None:
         self._desk.book.put_state(job_id, made.digest, StateNote(made.file, made.rounds))
@@ -135,11 +155,21 @@ class Following:
             if note is not None:
                 desk.book.drop_state(drop.job, digest)
                 await desk.compute.remove(note.file)
+                if note.blob is not None:
+                    await desk.blobs.drop(note.blob)
         for digest in drop.residuals:
             residual = desk.book.residual(drop.job, digest)
             if residual is not None:
                 desk.book.drop_residual(drop.job, digest)
                 await desk.compute.remove(residual)
+
+    async def _drop_steps(self, job_id: JobId, children: tuple[Hash32, ...]) -> None:
+        desk = self._desk
+        for child in children:
+            step = desk.book.step(job_id, child)
+            if step is not None:
+                desk.book.drop_step(job_id, child)
+                await desk.blobs.drop(step.aggregate)
 
     async def _drop_rounds(self, drop: DropRounds) -> None:
         for kind in ROUND_NOTES:
@@ -161,6 +191,7 @@ class Following:
         states = tuple([digest for digest, _ in desk.book.states(job_id)])
         residuals = tuple([digest for digest, _ in desk.book.residuals(job_id)])
         await self._drop_states(DropStates(job_id, states, residuals))
+        await self._drop_steps(job_id, tuple([child for child, _ in desk.book.steps(job_id)]))
         for kind in (OWN_RESULT, UPDATE):
             for key, _ in list(desk.book.notes.items(kind + job_id)):
                 await self._drop_note(kind, key)

@@ -61,10 +61,11 @@ _OF_A_JOB: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StateNote:
-    """A state that is here as a file; `rounds` counts the updates in it."""
+    """A state that is here as a file; `rounds` counts the updates in it. `blob`: it is offered."""
 
     file: FileId
     rounds: int
+    blob: BlobId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,10 @@ class Notebook:
         """The ledger says how a state came about."""
         if self.step(job, child) != note:
             self.notes.put(STEP + job + child, _STEP.encode(note))
+
+    def drop_step(self, job: JobId, child: Hash32) -> None:
+        """A step is so old that nobody takes it any more."""
+        self.notes.delete(STEP + job + child)
 
     def residual(self, job: JobId, state: Hash32) -> FileId | None:
         """What rounding left over on the way to a state; None before the first."""

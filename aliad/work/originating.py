@@ -67,8 +67,7 @@ class Originating:
         found = get_round(desk.chain.tip().state, job_id, number)
         if found is None:
             return
-        note = desk.book.state(job_id, found.parameters)
-        blob = None if note is None else await desk.blobs.keep_file(note.file)
+        blob = await self._following.offer_state(job_id, found.parameters)
         unsigned = Assignment(
             job_id, number, found.parameters, found.seed, blob, Signature(bytes(64))
         )
@@ -81,15 +80,15 @@ class Originating:
         """An update that is not what was committed to is noted as none."""
         desk, spec = self._desk, self._desk.spec(want.job)
         most = most_update_bytes(spec.model)
-        file: FileId | None = await desk.blobs.fetch_file(want.update, most, (want.trainer,))
+        file = await desk.blobs.fetch_file(want.update, most, (want.trainer,), share=False)
         try:
-            digest = await desk.compute.check_update(spec, FileId(file or b""))
+            digest = await desk.compute.check_update(spec, file)
         except Refused:
             digest = None
-        if digest != want.digest:
-            await desk.compute.remove(FileId(file or b""))
-            file = None
-        note = UpdateNote(want.trainer, want.digest, file)
+        sound = digest == want.digest
+        if not sound:
+            await desk.compute.remove(file)
+        note = UpdateNote(want.trainer, want.digest, file if sound else None)
         desk.book.put_update(want.job, want.round, want.batch, note)
 
     async def _settle(self, want: Settle) -> None:
@@ -117,6 +116,7 @@ class Originating:
         desk.book.put_residual(want.job, made.digest, mean.residual)
         desk.book.put_step(want.job, made.digest, StepNote(want.parent, blob, want.round))
         desk.book.put_state(want.job, made.digest, StateNote(made.file, made.rounds))
+        await desk.compute.remove(mean.file)
         return RecordNote(want.batches, blob, made.digest)
 
     def _file_of(self, want: Settle, batch: BatchIndex) -> FileId:

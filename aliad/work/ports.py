@@ -146,8 +146,13 @@ class Blobs(Protocol):
         """Offer these bytes."""
         ...
 
-    async def fetch_file(self, blob: BlobId, most: int, sources: Collection[NodeId]) -> FileId:
-        """Get a blob of at most ``most`` bytes into the compute directory. Raises Unavailable."""
+    async def fetch_file(
+        self, blob: BlobId, most: int, sources: Collection[NodeId], *, share: bool = True
+    ) -> FileId:
+        """Get a blob of at most ``most`` bytes into the compute directory. Raises Unavailable.
+
+        ``share``: whether others may then have it from us.
+        """
         ...
 
     async def fetch_bytes(self, blob: BlobId, most: int, sources: Collection[NodeId]) -> bytes:

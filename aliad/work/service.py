@@ -44,8 +44,9 @@ class WorkService:
 
     def __init__(self, desk: Desk, models: Models, more: Iterable[Role] = ()) -> None:
         self.desk = desk
+        self._following = Following(desk)
         roles: tuple[Role, ...] = (
-            Following(desk),
+            self._following,
             Originating(desk, models),
             Training(desk),
             *more,
@@ -143,9 +144,8 @@ class WorkService:
 
     async def _offer_state(self, question: AskState) -> bytes:
         for digest in question.digests:
-            note = self.desk.book.state(question.job, digest)
-            if note is not None:
-                blob = await self.desk.blobs.keep_file(note.file)
+            blob = await self._following.offer_state(question.job, digest)
+            if blob is not None:
                 return encode_message(StateAt(digest, blob))
         return b""
 
