@@ -6,6 +6,8 @@ addresses of its machine, of which it cannot know which one others see.
 Pure.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +43,22 @@ class Introduction:
 
     peer: PeerId
     places: tuple[Address, ...]
+
+
+def listens_at(addresses: Iterable[str]) -> Question:
+    """The question of a node that listens at these multiaddrs; what peers cannot dial is left out.
+
+    ``0.0.0.0`` and ``::`` become a port; of several such ports the first counts.
+    """
+    own, port = [], 0
+    for text in addresses:
+        parts = text.split("/")
+        if len(parts) >= 5 and parts[2] in ("0.0.0.0", "::") and parts[3] == "tcp":  # noqa: S104
+            port = port or int(parts[4])
+            continue
+        with suppress(RemoteProtocolError):
+            own.append(parse_address(text)[0])
+    return Question(tuple(own[:MAX_OWN]), port)
 
 
 def encode_question(question: Question) -> bytes:

@@ -180,6 +180,7 @@ class Libp2pArena:
             listen=(self._ports.get(number, "/ip4/127.0.0.1/tcp/0"),),
             bootstrap=tuple([self._running[other][0].addresses[0] for other in numbers]),
             directory=self._directory / str(number),
+            peer_exchange=False,  # or a line would not stay a line
         )
         network = Libp2pNetwork(settings, key_from_seed(hashlib.sha256(b"%d" % number).digest()))
         scope, ended = trio.CancelScope(), trio.Event()

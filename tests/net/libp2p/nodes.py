@@ -12,7 +12,8 @@ from aliad.net.network import GossipMessage, Verdict
 
 CHAIN = "0123456789abcdef"
 TX = f"/aliad/{CHAIN}/tx"
-SETTINGS = NetworkSettings(chain=CHAIN, listen=("/ip4/127.0.0.1/tcp/0",))
+# without peer exchange, so that only those connect whom a test connects
+SETTINGS = NetworkSettings(chain=CHAIN, listen=("/ip4/127.0.0.1/tcp/0",), peer_exchange=False)
 PATIENCE = 60.0  # the machine may be busy; nothing here waits for so long when it works
 
 

@@ -23,6 +23,7 @@ from aliad.net.peers.introductions import (
     decode_question,
     encode_answer,
     encode_question,
+    listens_at,
 )
 from aliad.net.simulated.conditions import CALM
 from aliad.net.simulated.endpoint import SimulatedEndpoint
@@ -62,6 +63,12 @@ def test_damaged_answers_are_errors_or_other_answers(at: int, noise: bytes) -> N
         assert encode_answer(decode_answer(damaged)) == damaged
     except RemoteProtocolError:
         assert damaged != data
+
+
+def test_where_a_node_listens_is_told_as_well_as_it_can_be() -> None:
+    told = listens_at(["/ip4/0.0.0.0/tcp/4117", "/ip6/::/tcp/4118", f"{place(1)}/p2p/{name(1)}"])
+    assert told == Question((place(1),), 4117)
+    assert listens_at(["/ip4/8.8.8.1/udp/1/quic-v1", "nonsense"]) == Question()
 
 
 def test_nobody_is_introduced_twice() -> None:
