@@ -15,7 +15,7 @@ from aliad.errors import ConfigError, RemoteProtocolError
 from aliad.net.libp2p.conduct import Conduct, wall_clock
 from aliad.net.libp2p.inbox import Inbox
 from aliad.net.libp2p.settings import NetworkSettings
-from aliad.net.libp2p.workarounds import connected_ip, peer_ip
+from aliad.net.libp2p.workarounds import peer_ip
 from aliad.net.metrics import Direction, Drop
 from aliad.net.network import PeerDown, PeerEvent, PeerUnreachable, PeerUp
 from aliad.net.peers.addresses import Address, parse_address
@@ -107,14 +107,6 @@ class Connections:
     def learned(self) -> None:
         """The address book has grown."""
         self._changed.set()
-
-    def few(self) -> bool:
-        """Whether more peers are wanted than there are."""
-        return len(self._open) < self._settings.dialing.target
-
-    def seen_at(self, peer: PeerId) -> str:
-        """The IP address at which the peer is connected; empty if it is not."""
-        return next(map(connected_ip, self._open.get(peer, ())), "")
 
     # -- the gate -------------------------------------------------------------------------------
 

@@ -27,9 +27,8 @@ from aliad.net.network import (
     RequestHandler,
     Validator,
 )
-from aliad.net.peers.addresses import parse_address
 from aliad.net.peers.exchange import PeerExchange, Surroundings
-from aliad.net.peers.introductions import MAX_OWN, Question, listens_at
+from aliad.net.peers.introductions import listens_at
 from aliad.net.peers.scores import Fault
 from aliad.peer_id import peer_id_of
 from aliad.types import PeerId
@@ -55,16 +54,6 @@ class Libp2pNetwork:
         self._requests = Requests(self._streams, self._conduct)
         self._direct = Direct(settings, self._streams, self._conduct)
         self._addresses: tuple[str, ...] = ()
-        self._exchange: PeerExchange | None = None
-        if settings.exchange:
-            around = Surroundings(
-                self._where_listening,
-                self._connections.seen_at,
-                self._conduct.banned,
-                self._connections.few,
-                self._connections.learned,
-            )
-            self._exchange = PeerExchange(self, self._conduct.book, around)
         self._claimed: set[str] = set()  # protocols, whether served or received
         self._exchange = self._new_exchange() if settings.peer_exchange else None
 
@@ -233,8 +222,6 @@ class Libp2pNetwork:
         nursery.start_soon(self._forget_who_left, self._connections.events())
         if self._exchange is not None:
             nursery.start_soon(self._exchange.run)
-        if self._exchange is not None:
-            nursery.start_soon(self._exchange.run)
         await self._gossip.attach(stack.pubsub, nursery)
         self._connections.attach(stack.swarm, nursery)
 
@@ -244,20 +231,6 @@ class Libp2pNetwork:
         self._direct.detach()
         self._streams.detach()
         self._connections.detach()
-
-    def _where_listening(self) -> Question:
-        """What is announced, or else what is listened on; a port if that is on every address."""
-        if self._settings.announce:
-            own = [parse_address(text)[0] for text in self._settings.announce]
-            return Question(tuple(own[:MAX_OWN]))
-        own, port = [], 0
-        for text in self._addresses:
-            _, _, host, _, number, *_ = text.split("/")
-            if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-                port = int(number)
-            else:
-                own.append(parse_address(text)[0])
-        return Question(tuple(own[:MAX_OWN]), port)
 
     async def _forget_who_left(self, events: Inbox[PeerEvent]) -> None:
         async for event in events:

@@ -22,7 +22,6 @@ class NetworkSettings:
     directory: Path | None = None  # keeps the address book and the bans; None: in memory only
     private_key: str | None = None  # 64 hex digits, shared by all nodes of a private network
     peer_exchange: bool = True  # ask connected peers for the addresses of others
-    exchange: bool = True  # ask peers for addresses of others, and answer such questions
     mdns: bool = False  # find peers on the local network
     kademlia: bool = False  # take part in the distributed hash table, and find peers by it
 

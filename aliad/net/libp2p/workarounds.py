@@ -142,15 +142,6 @@ def peer_ip(conn: Any) -> str:
     return ip if "%" not in ip else ""  # on one link only: of no use to anybody else
 
 
-def connected_ip(conn: Any) -> str:
-    """The IP address at the other end of an established connection; empty if there is none."""
-    try:
-        raw = conn.muxed_conn.secured_conn.conn.read_writer.read_write_closer
-    except AttributeError:
-        return ""
-    return remote_ip(getattr(raw, "_conn", raw))  # a private network wraps it once more
-
-
 def admit_connections(swarm: Any, gate: Gate) -> None:
     """libp2p asks nobody whether a peer is welcome once its key is known: banned ones get in."""
     add = swarm.add_conn
