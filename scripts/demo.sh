@@ -101,7 +101,8 @@ heading "Test sentences that the training never saw"
 aliad model eval "$out/model" --source "$out/corpus/test.en" --target "$out/corpus/test.de" \
     --json >"$out/evaluation.json"
 head -n 6 "$out/corpus/test.en" >"$out/few.en"
-aliad model translate "$out/model" "$out/few.en" -q -o "$out/few.out"
+aliad model translate "$out/few.en" --model "$out/model" --format lines -q \
+    --force -o "$out/few.out"
 [ "$(wc -l <"$out/few.out")" -eq 6 ] || fail "not every line was translated"
 paste -d '\n' "$out/few.en" "$out/few.out" "$out/corpus/test.de" | head -n 18 |
     awk 'NR % 3 == 1 { print "  source      " $0 }
@@ -119,4 +120,4 @@ if found["bleu"] < float(sys.argv[2]):
 PYTHON
 
 heading "Done: the model is in $out/model"
-echo "  try: echo 'The dog is sleeping.' | $bin/aliad model translate $out/model"
+echo "  try: echo 'The dog is sleeping.' | $bin/aliad model translate --model $out/model"

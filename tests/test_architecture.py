@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "aliad"
 LAYERS: list[set[str]] = [
     {"errors", "types", "codec", "crypto", "peer_id", "blob", "config", "keys"},
     {"ledger", "spec"},
-    {"net", "work", "consensus", "compute", "store", "corpus"},
+    {"net", "work", "consensus", "compute", "store", "corpus", "documents"},
     {"local", "node"},
     {"rpc"},
     {"daemon"},
@@ -29,6 +29,7 @@ PURE = [
     "net/dedup.py",
     "net/metrics.py",
     "net/peers/[!ef]*.py",
+    "documents/[!r]*.py",
 ]
 WORLD = {"trio", "libp2p", "plyvel", "torch", "time", "random", "os", "socket", "pathlib"}
 

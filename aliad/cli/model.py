@@ -11,7 +11,7 @@ from aliad.cli.model_use import evaluate, show, translate
 EXAMPLES: Final = """\b
 Examples:
   aliad model train spec.toml --source train.en --target train.de -o en-de/
-  echo "The dog sleeps." | aliad model translate en-de/
+  echo "The dog sleeps." | aliad model translate --model en-de/
 """
 
 

@@ -9,6 +9,9 @@ import click
 from aliad.cli.output import Output, output_options
 
 PATH: Final = click.Path(path_type=Path)
+STDIN: Final = Path("-")
+FORMATS: Final = ("txt", "md", "html", "srt", "po", "xliff", "docx", "odt")
+LINES: Final = "lines"
 THREADS: Final = click.option(
     "--threads",
     type=click.IntRange(1, 256),
@@ -24,8 +27,8 @@ Examples:
 """
 TRANSLATE_EXAMPLES: Final = """\b
 Examples:
-  aliad model translate en-de/ letter.txt -o brief.txt
-  echo "The dog sleeps." | aliad model translate en-de/ --json
+  aliad model translate letter.docx --model en-de/ --glossary terms.tsv
+  echo "The dog sleeps." | aliad model translate --model en-de/ --json
 """
 SHOW_EXAMPLES: Final = """\b
 Examples:
@@ -86,8 +89,8 @@ def evaluate(
 
 
 @click.command(epilog=TRANSLATE_EXAMPLES)
-@click.argument("folder", type=PATH, metavar="DIR")
-@click.argument("file", type=PATH, default=Path("-"), metavar="[FILE|-]")
+@click.argument("file", type=PATH, default=STDIN, metavar="[FILE|-]")
+@click.option("--model", "folder", type=PATH, required=True, metavar="DIR", help="The model.")
 @click.option(
     "--beam",
     type=click.IntRange(1, 32),
@@ -101,36 +104,51 @@ def evaluate(
     "target",
     type=PATH,
     metavar="OUT",
-    help="Write here instead of stdout, when all is translated.",
+    help="Write here, - for stdout. Without it beside FILE: letter.txt becomes letter.de.txt.",
 )
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([*FORMATS, LINES]),
+    help="What FILE is, if its name does not tell. With lines, each line is one sentence and is "
+    "translated as it comes.",
+)
+@click.option(
+    "--glossary",
+    type=PATH,
+    metavar="TSV",
+    help="Terms to translate as given: a term, a tab, its translation a line.",
+)
+@click.option("--force", is_flag=True, help="Replace OUT if it exists. FILE itself never is.")
 @THREADS
 @output_options
 def translate(
-    folder: Path, file: Path, beam: int, target: Path | None, threads: int, output: Output
+    file: Path,
+    folder: Path,
+    beam: int,
+    target: Path | None,
+    kind: str | None,
+    glossary: Path | None,
+    force: bool,
+    threads: int,
+    output: Output,
 ) -> None:
-    """Translate text, one sentence a line. Without FILE, or with -, from stdin.
+    """Translate a document, or text from stdin without FILE or with -.
 
-    With --json every line is an object with its source, its translation and the score: the mean
-    log-probability of a token. Scores below -1 tell that the translation is poor.
+    txt, md, html, srt, po, xliff, docx and odt come back in their format; only sentences change.
+    With --json every sentence is an object with its source, its translation and the score: the
+    mean log-probability of a token. Scores below -1 tell that the translation is poor.
     """
     import torch
 
-    from aliad.compute.model_folder import load_model
-    from aliad.corpus.lines import read_lines
-    from aliad.corpus.writing import write_whole
-    from aliad.local.translate import translate_lines
+    from aliad.cli.translating import Wish, translate_file, translate_stream
 
     torch.set_num_threads(threads)
-    model = load_model(folder)
-    lines: list[str] = []
-    source = read_lines(Path("/dev/stdin") if file == Path("-") else file)
-    for entry in translate_lines(model, source, beam):
-        if target is not None:
-            lines.append(entry.target)
-        output.record("translation", asdict(entry), entry.target if target is None else None)
-    if target is not None:
-        write_whole(target, "".join(f"{line}\n" for line in lines).encode())
-        output.say(f"{len(lines)} lines written to {target}")
+    wish = Wish(file, folder, target, beam, kind, glossary, force)
+    if kind == LINES:
+        translate_stream(wish, output)
+    else:
+        translate_file(wish, output)
 
 
 @click.command(epilog=SHOW_EXAMPLES)

@@ -1,6 +1,6 @@
-"""Translation of plain text, one line at a time, with a model folder."""
+"""Translation of lines and of documents with a model folder."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -9,6 +9,8 @@ from aliad.compute.decode import Hypothesis
 from aliad.compute.decode import translate as search
 from aliad.compute.model_folder import Model
 from aliad.corpus.tokenizer import EOS, Tokenizer
+from aliad.documents.document import Document
+from aliad.documents.fitting import Portion, fit, join
 from aliad.errors import InputError
 
 CHUNK_LINES: Final = 256
@@ -57,6 +59,46 @@ def translate_lines(model: Model, lines: Iterable[str], beam: int) -> Iterator[T
                 yield Translated(number, text, tokenizer.decode(best.ids), best.score)
             else:
                 yield Translated(number, text, "", 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A text and its translation, with the score of its worst part."""
+
+    source: str
+    target: str
+    score: float
+
+
+def translate_document(model: Model, document: Document, beam: int) -> Iterator[Spoken]:
+    """Translate the segments of a document, in order. A text that repeats is translated once."""
+    return translate_texts(model, [segment.text for segment in document.segments], beam)
+
+
+def translate_texts(model: Model, texts: Sequence[str], beam: int) -> Iterator[Spoken]:
+    """Translate texts in order, whatever their length: what the model cannot read at once is cut.
+
+    The translation of a text depends on nothing but the text, the model and the beam.
+    """
+    tokenizer = open_tokenizer(model)
+
+    def fits(text: str) -> bool:
+        return len(tokenizer.encode(text)) < model.config.length
+
+    known: dict[str, Spoken] = {}
+    for start in range(0, len(texts), CHUNK_LINES):
+        chunk = texts[start : start + CHUNK_LINES]
+        new = [text for text in dict.fromkeys(chunk) if text not in known]
+        portions = [fit(text, fits) for text in new]
+        parts = translate_lines(model, (part.text for cut in portions for part in cut), beam)
+        for text, cut in zip(new, portions, strict=True):
+            known[text] = _joined(text, cut, [next(parts) for _ in cut])
+        yield from (known[text] for text in chunk)
+
+
+def _joined(source: str, portions: list[Portion], parts: list[Translated]) -> Spoken:
+    target = join(portions, [part.target for part in parts])
+    return Spoken(source, target, min(part.score for part in parts))
 
 
 def encode_source(tokenizer: Tokenizer, text: str, number: int, length: int) -> tuple[int, ...]:

@@ -77,7 +77,8 @@ def test_evaluation(tiny: Tiny, capsys: Capture) -> None:
 def test_translation_is_line_by_line(tiny: Tiny, tmp_path: Path, capsys: Capture) -> None:
     text = tmp_path / "in.txt"
     text.write_text("The dog sleeps.\n\nShe reads a book.\n")
-    base = ["model", "translate", str(tiny.model), str(text), "--beam", "1"]
+    base = ["model", "translate", str(text), "--model", str(tiny.model), "--beam", "1"]
+    base += ["--format", "lines"]
     assert main(base) == 0
     plain = capsys.readouterr().out
     assert len(plain.split("\n")) == 4
@@ -97,7 +98,8 @@ def test_a_line_that_cannot_be_translated_leaves_no_file(
     tiny: Tiny, tmp_path: Path, capsys: Capture, bad: bytes
 ) -> None:
     (tmp_path / "in.txt").write_bytes(bad)
-    base = ["model", "translate", str(tiny.model), str(tmp_path / "in.txt")]
+    base = ["model", "translate", str(tmp_path / "in.txt"), "--model", str(tiny.model)]
+    base += ["--format", "lines"]
     assert main([*base, "-o", str(tmp_path / "out.txt")]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
@@ -112,7 +114,7 @@ def test_a_truncated_model_is_refused(tiny: Tiny, tmp_path: Path, capsys: Captur
     (broken / PARAMETERS).write_bytes(whole[:-1])
     pair = ["--source", f"{tiny.folder}/test.en", "--target", f"{tiny.folder}/test.de"]
     for arguments in (
-        ["translate", str(broken)],
+        ["translate", "--model", str(broken)],
         ["eval", str(broken), *pair],
         ["show", str(broken)],
     ):
