@@ -1,6 +1,7 @@
 """The entry point: finds the verb, and turns every end into an exit status.
 
-Status: 0 done, 1 refused or failed, 3 wrong usage, 130 interrupted. A failure is told in three
+Status: 0 done, 1 the daemon or the verb said no, 2 no daemon, 3 wrong usage, 4 degraded, 5 too
+late, 6 not allowed, 78 configuration or key unusable, 130 interrupted. A failure is told in three
 lines on stderr: what, why, what to do.
 `aliad --help` must answer at once: a verb's module is imported when the verb is called.
 """
@@ -14,21 +15,38 @@ from typing import Final
 import click
 
 from aliad import __version__
-from aliad.cli.output import Interrupted, print_error
-from aliad.errors import AliadError
+from aliad.cli.output import Degraded, Interrupted, print_error
+from aliad.errors import AliadError, ConfigError
+from aliad.rpc.client import Denied, TimedOut, Unreachable
+from aliad.rpc.wire import FORBIDDEN
 
 DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 3
+UNREACHABLE: Final = 2
+DEGRADED: Final = 4
+TIMED_OUT: Final = 5
+REFUSED: Final = 6
+CONFIG: Final = 78
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 # Verb: (module and command, the line in `aliad --help`)
 VERBS: Final[dict[str, tuple[str, str]]] = {
+    "config": ("aliad.cli.config:config", "Show, check and change settings."),
+    "drain": ("aliad.cli.node:drain", "Finish the batches in hand, then end the daemon."),
+    "health": ("aliad.cli.node:health", "Tell whether the node does all it should."),
+    "init": ("aliad.cli.init:init", "Set up a node: key, settings, genesis."),
+    "key": ("aliad.cli.key:key", "Show, save, restore and protect the node's key."),
     "model": (
         "aliad.cli.model:model",
         "Train, evaluate and use translation models on this machine.",
     ),
+    "reload": ("aliad.cli.node:reload", "Have the daemon read its configuration again."),
+    "run": ("aliad.cli.daemon:run", "Run the node in the foreground."),
+    "status": ("aliad.cli.node:status", "Show how the node is."),
+    "stop": ("aliad.cli.node:stop", "End the daemon now."),
     "version": ("aliad.cli.version:version", "Show the version."),
+    "wait": ("aliad.cli.node:wait", "Return when the node is ready, synced, or at a height."),
 }
 
 
@@ -56,9 +74,8 @@ class LazyGroup(click.Group):
 
 EXAMPLES: Final = """\b
 Examples:
-  aliad model sample -o sample/
-  aliad model train examples/sample.toml --source sample/train.en \\
-      --target sample/train.de -o en-de/
+  aliad init --genesis alia-test.json --bootstrap /ip4/203.0.113.7/tcp/4321/p2p/12D3KooW…
+  aliad run
 """
 
 
@@ -74,14 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     status, lines = DONE, list[str]()
     try:
-        cli.main(arguments, prog_name="aliad", standalone_mode=False)
+        ended = cli.main(arguments, prog_name="aliad", standalone_mode=False)
+        status = ended if isinstance(ended, int) else DONE
         sys.stdout.flush()
     except click.UsageError as error:
         status, lines = USAGE, _usage(error)
     except click.ClickException as error:
-        status, lines = FAILED, [error.format_message()]
+        status = REFUSED if error.exit_code == REFUSED else FAILED
+        lines = error.format_message().splitlines()
     except AliadError as error:
-        status, lines = FAILED, [error.what, error.why, error.fix]
+        status, lines = _status(error), [error.what, error.why, error.fix]
     except Interrupted as error:
         status, lines = INTERRUPTED, list(error.lines)
     except (KeyboardInterrupt, click.Abort):
@@ -92,6 +111,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = FAILED
     print_error(*lines)
     return status
+
+
+def _status(error: AliadError) -> int:
+    match error:
+        case Unreachable():
+            return UNREACHABLE
+        case TimedOut():
+            return TIMED_OUT
+        case Denied(code=code):
+            return REFUSED if code == FORBIDDEN else FAILED
+        case Degraded():
+            return DEGRADED
+        case ConfigError():
+            return CONFIG
+        case _:
+            return FAILED
 
 
 def _usage(error: click.UsageError) -> list[str]:

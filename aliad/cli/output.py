@@ -10,6 +10,8 @@ from typing import Final, TypeVar
 
 import click
 
+from aliad.errors import AliadError
+
 JSON_VERSION: Final = 1
 
 R = TypeVar("R")
@@ -22,6 +24,10 @@ class Interrupted(Exception):
     def __init__(self, *lines: str) -> None:
         super().__init__(*lines)
         self.lines = lines
+
+
+class Degraded(AliadError):
+    """The node answers, but does not do all it should."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,10 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """``target`` is the greatest height that peers claim: a hint, no fact."""
+    """``height`` is how far this node is."""
 
     syncing: bool
-    target: Height
+    height: Height
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,15 @@ class VoteState:
     """The open height of the vote. ``voting``: this node is a validator and may sign."""
 
     height: Height
-    view: int
     voting: bool
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """Transactions that wait for a block."""
+    """Transactions that wait for a block; ``own`` are this node's."""
 
     count: int
-    bytes: int
     own: int
 
 
@@ -89,11 +87,6 @@ class PeerState:
     """A connected peer."""
 
     peer: PeerId
-    address: str
-    inbound: bool
-    score: float
-    connected_seconds: float
-    latency_ms: float | None
 
 
 class NetPort(Protocol):
@@ -109,10 +102,10 @@ class NetPort(Protocol):
 
     async def remove(self, peer: PeerId) -> None: ...
 
-    async def ban(self, peer: PeerId, seconds: float) -> None: ...
+    async def ban(self, peer: PeerId) -> None: ...
 
-    async def ping(self, peer: PeerId) -> float:
-        """Round trip in milliseconds. Raises AliadError."""
+    async def unban(self, peer: PeerId) -> bool:
+        """Whether it was banned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,10 +145,10 @@ class FakeChain:
         return SyncState(self.syncing, Height(self.chain.height))
 
     def vote(self) -> VoteState:
-        return VoteState(Height(self.chain.height + 1), 0, False, "this node is no validator")
+        return VoteState(Height(self.chain.height + 1), False, "this node is no validator")
 
     def pool(self) -> PoolState:
-        return PoolState(0, 0, 0)
+        return PoolState(0, 0)
 
 
 @dataclass
@@ -199,12 +199,11 @@ class FakeNode:
     async def remove(self, peer: PeerId) -> None:
         pass
 
-    async def ban(self, peer: PeerId, seconds: float) -> None:
+    async def ban(self, peer: PeerId) -> None:
         pass
 
-    async def ping(self, peer: PeerId) -> float:
-        await trio.lowlevel.checkpoint()
-        return 1.5
+    async def unban(self, peer: PeerId) -> bool:
+        return False
 
     def state(self) -> WorkState:
         return self.work

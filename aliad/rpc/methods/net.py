@@ -1,44 +1,36 @@
 """Peers."""
 
-from typing import Annotated
-
-import msgspec
-
-from aliad.peer_id import peer_id_of
+from aliad.ledger.eras import get_validators
+from aliad.ledger.workers import get_standing
+from aliad.peer_id import node_id_of, peer_id_of
 from aliad.rpc.permissions import Permission
 from aliad.rpc.ports import Backend
-from aliad.rpc.reading import read_node
+from aliad.rpc.reading import looking, read_node
 from aliad.rpc.registry import Done, Nothing, Params, View, method
 from aliad.types import PeerId
-
-Seconds = Annotated[float, msgspec.Meta(ge=1, le=31_536_000)]
 
 
 class PeerView(View):
     """A connected peer."""
 
     peer: str
-    address: str
-    inbound: bool
-    score: float
-    connected_seconds: float
-    latency_ms: float | None
+    power: int
+    worker: bool
 
 
 @method("net.peers", Permission.READ)
 async def peers(node: Backend, _query: Nothing) -> list[PeerView]:
-    """Who is connected."""
-    return [
-        PeerView(
-            peer=p.peer,
-            address=p.address,
-            inbound=p.inbound,
-            score=p.score,
-            connected_seconds=round(p.connected_seconds, 1),
-            latency_ms=p.latency_ms,
-        )
-        for p in sorted(node.net.peers(), key=lambda p: p.peer)
-    ]
+    """Who is connected, with what the chain says of them: voting power, and whether they work."""
+    with looking(node.chain) as look:
+        powers = {m.node: m.power for m in get_validators(look.state).members}
+        return [
+            PeerView(
+                peer=p.peer,
+                power=powers.get(who := node_id_of(p.peer), 0),
+                worker=bool(get_standing(look.state, who).services),
+            )
+            for p in sorted(node.net.peers(), key=lambda p: p.peer)
+        ]
 
 
 class AddressesView(View):
@@ -68,19 +60,6 @@ class Peer(Params):
     peer: str
 
 
-class Ban(Params):
-    """A peer id, and for how long to keep it out."""
-
-    peer: str
-    seconds: Seconds = 86_400.0
-
-
-class PingView(View):
-    """How long a message takes there and back."""
-
-    milliseconds: float
-
-
 @method("net.add", Permission.OPERATE)
 async def add(node: Backend, query: Address) -> Done:
     """Dial a peer now and keep it among those to dial."""
@@ -96,16 +75,17 @@ async def remove(node: Backend, query: Peer) -> Done:
 
 
 @method("net.ban", Permission.OPERATE)
-async def ban(node: Backend, query: Ban) -> Done:
+async def ban(node: Backend, query: Peer) -> Done:
     """Disconnect a peer and keep it out for a time."""
-    await node.net.ban(_peer(node, query.peer), query.seconds)
-    return Done(text=f"the peer is kept out for {query.seconds:g} s")
+    await node.net.ban(_peer(node, query.peer))
+    return Done(text="the peer is kept out for a time; `aliad peer unban` lets it in again")
 
 
-@method("net.ping", Permission.READ)
-async def ping(node: Backend, query: Peer) -> PingView:
-    """Measure the way to a connected peer and back."""
-    return PingView(milliseconds=round(await node.net.ping(_peer(node, query.peer)), 3))
+@method("net.unban", Permission.OPERATE)
+async def unban(node: Backend, query: Peer) -> Done:
+    """Let a peer in again."""
+    lifted = await node.net.unban(_peer(node, query.peer))
+    return Done(text="the peer may come back" if lifted else "the peer was not kept out")
 
 
 def _peer(node: Backend, text: str) -> PeerId:

@@ -32,7 +32,6 @@ class StatusView(View):
     block_time: int
     block_age_seconds: float
     syncing: bool
-    sync_target: int
     peers: int
     addresses: list[str]
     validators: int
@@ -41,8 +40,8 @@ class StatusView(View):
     voting: bool
     voting_reason: str
     vote_height: int
-    vote_view: int
     waiting_transactions: int
+    own_waiting: int
     working: bool
     work_obstacle: str
     duties: list[str]
@@ -74,7 +73,6 @@ async def status(node: Backend, _query: Nothing) -> StatusView:
             block_time=at,
             block_age_seconds=round(time.time() - at / 1000, 1),
             syncing=sync.syncing,
-            sync_target=sync.target,
             peers=len(node.net.peers()),
             addresses=list(node.net.addresses()),
             validators=len(validators.members),
@@ -83,8 +81,8 @@ async def status(node: Backend, _query: Nothing) -> StatusView:
             voting=vote.voting,
             voting_reason=vote.reason,
             vote_height=vote.height,
-            vote_view=vote.view,
             waiting_transactions=chain.pool().count,
+            own_waiting=chain.pool().own,
             working=work.enabled and not work.paused and not work.obstacle,
             work_obstacle=work.obstacle,
             duties=list(work.duties),

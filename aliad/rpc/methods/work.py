@@ -136,7 +136,7 @@ def _summary(node: Backend, state: WorkState, jobs: list[JobWorkView], barred: b
     if barred:
         return "This key was convicted and is barred for ever; `aliad audit node` shows why."
     if node.chain.sync().syncing:
-        return f"The node is catching up with the chain (block {node.chain.sync().target})."
+        return f"The node is catching up with the chain (block {node.chain.sync().height} so far)."
     if state.paused:
         return "Work is paused; `aliad work resume` ends that."
     if state.obstacle:
