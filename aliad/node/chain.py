@@ -30,6 +30,7 @@ from aliad.node.sync import ChainSync
 from aliad.node.topics import CONSENSUS, TRANSACTIONS, get_topic
 from aliad.node.transport import VoteTransport
 from aliad.node.workplace import Loop, Threads
+from aliad.store.signer import NOT_YET
 from aliad.store.state_chunks import StateShelf
 from aliad.types import Height
 
@@ -67,7 +68,7 @@ class ChainNode:
         self._engine: Engine | None = None
         self._sync: ChainSync | None = None
         self.service = ChainService(
-            key.node_id, self._chain, self._pool, self._outbox, self._health
+            key.node_id, self._chain, self._pool, self._outbox, self._health, wall
         )
 
     async def run(
@@ -107,6 +108,7 @@ class ChainNode:
                 nursery.start_soon(self._pool.run, network)
                 nursery.start_soon(self._greet, network)
                 nursery.start_soon(sync.run)
+                nursery.start_soon(chain.keep_notes)
                 task_status.started()
                 await self._wait_to_vote(sync)
                 self._engine = transport.engine = engine
@@ -115,6 +117,8 @@ class ChainNode:
                 nursery.start_soon(pace.run)
         finally:
             self._shelf.close()
+            with trio.CancelScope(shield=True):
+                await chain.write_notes()
 
     def _sync_settings(self) -> ChainSettings:
         """Nobody can hear two peers in a network of two."""
@@ -146,12 +150,26 @@ class ChainNode:
             self._outbox.offer(b"evidence" + evidence.accused, evidence, self._chain.tip.height)
 
     def _health(self) -> ChainHealth:
-        tip, me = self._chain.tip, self._key.node_id
-        may_vote = self._stores.signer.vote_from() <= tip.height + 1
+        tip = self._chain.tip
+        reason = self._why_no_vote()
         return ChainHealth(
             tip.height,
             tip.time,
             len(self._pool),
+            self._pool.own,
             self._sync is not None and self._sync.level.is_set(),
-            self._engine is not None and may_vote and tip.validators.power_of(me) > 0,
+            not reason,
+            reason,
         )
+
+    def _why_no_vote(self) -> str:
+        tip, first = self._chain.tip, self._stores.signer.vote_from()
+        if tip.validators.power_of(self._key.node_id) == 0:
+            return "this node is not in the validator set"
+        if self._engine is None:
+            return "catching up with the network first"
+        if first == NOT_YET:
+            return "the signer log is new, and waits until this node has caught up"
+        if first > tip.height + 1:
+            return f"the signer log is new: it may sign from block {first} on"
+        return ""

@@ -40,10 +40,11 @@ from aliad.node.conversion import (
 from aliad.node.execution import ChainTip, Executed, Executor, Known
 from aliad.node.past import find_events, get_log_entries
 from aliad.node.workplace import Workplace
-from aliad.store import keys
+from aliad.store import audit, keys
+from aliad.store.audit import AuditEntry
 from aliad.store.blocks import BlockRows
 from aliad.store.chain import BlockCommit, ChainStore
-from aliad.store.kv import Reader
+from aliad.store.kv import Reader, WriteBatch
 from aliad.store.ledger_format import read_header
 from aliad.store.projection import project
 from aliad.store.serving import find_certificate
@@ -51,6 +52,7 @@ from aliad.store.state_rows import StateRows
 from aliad.types import Hash32, Height, Millis
 
 RECENT: Final = 256  # blocks whose events are kept in memory
+NOTES_WAIT: Final = 1.0  # seconds until notes are written without a block
 HEAVY_BYTES: Final = 32 << 10  # a payload of more, some 20 ms of transfers, goes to a thread
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,8 @@ class CommittedChain:
         self._lock = trio.Lock()
         self._recent: deque[CommittedBlock] = deque(maxlen=RECENT)
         self._listeners: list[Listener] = []
+        self._notes: list[AuditEntry] = []
+        self._noted = trio.Event()
         self._grown = trio.Event()
         self._certified = trio.Event()
         self._view = store.snapshot()
@@ -164,6 +168,43 @@ class CommittedChain:
     def on_commit(self, listener: Listener) -> None:
         """Call ``listener`` after every commit, at once and in order. It must not fail."""
         self._listeners.append(listener)
+
+    # The audit log
+
+    def note(self, entry: AuditEntry) -> None:
+        """Append to the audit log, with the next block or within a second, whatever comes first.
+
+        Raises LocalProtocolError if the entry is larger than the log takes.
+        """
+        audit.append(WriteBatch(), audit.EMPTY, (entry,))  # never while a block is written
+        self._notes.append(entry)
+        self._noted.set()
+
+    async def keep_notes(self) -> None:
+        """Write what is noted while no block comes."""
+        while True:
+            await self._noted.wait()
+            await trio.sleep(NOTES_WAIT)
+            await self.write_notes()
+
+    async def write_notes(self) -> None:
+        """Write what is noted now."""
+        async with self._lock:
+            entries = self._take_notes()
+            if entries:
+                await self._workplace.run(partial(self._store.log, entries), heavy=True)
+                self._renew_view()
+
+    def _take_notes(self) -> tuple[AuditEntry, ...]:
+        entries = tuple(self._notes)
+        self._notes.clear()
+        self._noted = trio.Event()
+        return entries
+
+    def _renew_view(self) -> None:
+        """The rows of the tip with what was noted since: the state is the same."""
+        self._view = self._store.snapshot()
+        self._tip = replace(self._tip, state=StateRows(self._view))
 
     # The vote's side
 
@@ -280,7 +321,7 @@ class CommittedChain:
             transactions,
             history,
             _trail_row(trail),
-            get_log_entries(height, time, applied.events),
+            (*get_log_entries(height, time, applied.events), *self._take_notes()),
         )
 
     def _adopt(self, block: Block, certificate: Certificate | None, executed: Executed) -> None:

@@ -119,9 +119,11 @@ class Outbox:
     ) -> None:
         """Get ``body`` into a block, once. ``seen``: the height of the state the caller looked at.
 
-        ``fee`` defaults to the least there is.
+        ``fee`` defaults to the least there is. Another body under a key that waits takes its
+        place; the first may still take effect if it was signed.
         """
-        if key in self._offers or self._is_stale(key, seen):
+        offered = self._offers.get(key)
+        if self._is_stale(key, seen) or (offered is not None and offered.body == body):
             return
         if len(self._offers) >= MAX_OFFERS:
             raise LocalProtocolError(f"{MAX_OFFERS} transactions of this node are waiting")

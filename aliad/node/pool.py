@@ -71,6 +71,11 @@ class TransactionPool:
         return name in self._mempool
 
     @property
+    def own(self) -> int:
+        """How many of them were handed in here."""
+        return len(self._own)
+
+    @property
     def size(self) -> int:
         """Bytes of all waiting transactions."""
         return self._mempool.size

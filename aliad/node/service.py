@@ -15,6 +15,7 @@ from aliad.node.committed import CommittedBlock, CommittedChain
 from aliad.node.execution import ChainTip
 from aliad.node.outbox import Outbox, Outcome
 from aliad.node.pool import TransactionPool
+from aliad.store.audit import AuditEntry
 from aliad.store.blocks import BlockRows, Place
 from aliad.store.kv import Reader
 from aliad.store.ledger_format import read_body
@@ -30,14 +31,20 @@ class TransactionPlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChainHealth:
-    """How the chain side is doing. ``level``: sync has nothing more to fetch; ``votes``: this node
-    takes part in the vote on the next height."""
+    """How the chain side is doing.
+
+    ``waiting`` transactions are in the pool, ``own`` of them came from here; ``level``: sync has
+    nothing more to fetch; ``votes``: this node takes part in the vote on the next height, and if
+    not, ``reason`` says why.
+    """
 
     height: Height
     time: Millis
     waiting: int
+    own: int
     level: bool
     votes: bool
+    reason: str
 
 
 class ChainService:
@@ -50,12 +57,14 @@ class ChainService:
         pool: TransactionPool,
         outbox: Outbox,
         health: Callable[[], ChainHealth],
+        wall: Callable[[], int],
     ) -> None:
         self.node = node
         self.outbox = outbox
         self._chain = chain
         self._pool = pool
         self._health = health
+        self._wall = wall
 
     @property
     def genesis(self) -> Genesis:
@@ -94,6 +103,10 @@ class ChainService:
     def log(self) -> Reader:
         """The database as of the tip, for `aliad.store.audit`."""
         return self._chain.view
+
+    def note(self, kind: str, subjects: tuple[bytes, ...], payload: bytes) -> None:
+        """Append to this node's audit log, under the wall clock's time."""
+        self._chain.note(AuditEntry(Millis(self._wall()), kind, subjects, payload))
 
     def health(self) -> ChainHealth:
         """How the chain side is doing."""
