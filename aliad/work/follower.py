@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from aliad.errors import RemoteProtocolError
-from aliad.ledger.job_state import get_closed_job, get_round
+from aliad.ledger.job_state import get_closed_job, get_draws, get_round
 from aliad.ledger.jobs import Job
 from aliad.ledger.openings import compute_spec_digest
 from aliad.types import Hash32, JobId, Round
@@ -112,7 +112,10 @@ def _tidy(situation: Situation, book: Notebook, job_id: JobId, job: Job) -> Iter
     newest = book.state(job_id, job.parameters)
     if newest is None:
         return
-    needed = _get_starts(situation, job_id, job, job.round - KEPT_STATES)
+    called = _get_called(situation, job_id, job)
+    if any(book.state(job_id, digest) is None for digest in called):
+        return  # the states on the way to it must stay
+    needed = called | _get_starts(situation, job_id, job, job.round - KEPT_STATES)
     least = newest.rounds - situation.params.vesting_rounds - CHECKPOINT_EVERY
     gone = tuple(
         [
@@ -144,6 +147,16 @@ def _get_starts(situation: Situation, job_id: JobId, job: Job, first: int) -> se
     numbers = range(max(job.vested, first), job.round + 1)
     found = [get_round(situation.tip.state, job_id, Round(number)) for number in numbers]
     return {job.parameters, *[each.parameters for each in found if each is not None]}
+
+
+def _get_called(situation: Situation, job_id: JobId, job: Job) -> set[Hash32]:
+    """Where the rounds started that are being checked, or that the job goes back to."""
+    state = situation.tip.state
+    numbers = {draw.round for draw in get_draws(state, job_id)}
+    if job.rewind is not None:
+        numbers.add(job.rewind)
+    found = [get_round(state, job_id, number) for number in sorted(numbers)]
+    return {each.parameters for each in found if each is not None}
 
 
 def _is_kept(note: StateNote, newest: int, least: int) -> bool:
