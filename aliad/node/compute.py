@@ -19,11 +19,14 @@ from aliad.compute.process.failures import (
 )
 from aliad.compute.process.files import FileDigest
 from aliad.compute.process.pool import ComputePool
-from aliad.compute.process.records import BatchTask, ModelSpec, RecipeSpec
-from aliad.compute.process.replies import BatchTrained, StateMade
-from aliad.errors import ConfigError
+from aliad.compute.process.records import BatchTask, ModelSpec, RecipeSpec, TensorRef
+from aliad.compute.process.replies import BatchTrained, OperationRun, StateMade
+from aliad.compute.process.traces import read_trace
+from aliad.errors import ConfigError, InputError, RemoteProtocolError
 from aliad.spec.job import JobSpec
 from aliad.types import Hash32
+from aliad.work.disputes.ports import Executed, Taken, Tensor
+from aliad.work.disputes.trace import Row
 from aliad.work.ports import (
     Engine,
     FileId,
@@ -89,7 +92,7 @@ def translated() -> Iterator[None]:
 
 
 class NodeCompute:
-    """`aliad.work.ports.Compute`. All processes of the pool share one directory."""
+    """`aliad.work.ports.Compute`, and `Operations` for disputes. All processes of the pool share one directory."""
 
     def __init__(self, pool: ComputePool) -> None:
         self._pool = pool
@@ -176,10 +179,54 @@ class NodeCompute:
                 )
                 return _state(made)
 
+    async def rows(self, trace: FileId) -> tuple[Row, ...]:
+        """See `Operations`."""
+        files = self._pool.processes[0].files
+        with translated_files():
+            data = await trio.to_thread.run_sync(files.read, FileDigest(trace))
+            rows = await trio.to_thread.run_sync(read_trace, data)
+        return tuple([Row(Hash32(row.id), Hash32(row.digest)) for row in rows])
+
+    async def extract(self, task: Task, index: int) -> Executed:
+        """See `Operations`."""
+        with translated():
+            async with self._pool.idle() as process:
+                return _executed(await process.extract_operation(batch_task(task), index))
+
+    async def execute(self, task: Task, index: int, inputs: Sequence[FileId]) -> Executed:
+        """See `Operations`."""
+        files = [FileDigest(file) for file in inputs]
+        with translated():
+            async with self._pool.idle() as process:
+                return _executed(await process.run_batch_operation(batch_task(task), index, files))
+
     async def remove(self, file: FileId) -> None:
         """See `Compute`."""
         path = self._pool.processes[0].files.path_of(FileDigest(file))
         await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+
+
+@contextmanager
+def translated_files() -> Iterator[None]:
+    """A file that is missing or damaged."""
+    try:
+        yield
+    except (InputError, RemoteProtocolError) as error:
+        raise Refused(error.what, error.why, error.fix) from error
+
+
+def _executed(run: OperationRun) -> Executed:
+    inputs = [
+        Taken(each.producer, each.slot, _tensor(each.tensor))
+        for each in run.inputs
+        if each.leaf is None
+    ]
+    outputs = tuple([_tensor(each) for each in run.outputs])
+    return Executed(tuple(inputs), outputs, Hash32(run.digest))
+
+
+def _tensor(found: TensorRef) -> Tensor:
+    return Tensor(FileId(found.file), Hash32(found.digest))
 
 
 def _state(made: StateMade) -> StateFile:

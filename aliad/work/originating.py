@@ -131,8 +131,7 @@ class Originating:
         if state is None:
             raise WorkFailed("The last state is not here.")
         file = StateFile(state.file, want.parameters, state.rounds)
-        order = ModelOrder(
-            want.job, desk.spec(want.job), file, desk.chain.tip().height, int(job.round)
-        )
+        loss = originator.get_reported_loss(desk.book, want.job, job)
+        order = ModelOrder(want.job, desk.spec(want.job), file, int(job.round), loss)
         made = await self._models.make(order)
         desk.book.put_model(want.job, ModelNote(want.parameters, made.model, made.card))

@@ -215,5 +215,15 @@ def _close(book: Notebook, job_id: JobId, job: Job) -> Iterator[OriginatorWant]:
         yield Post(b"close" + job_id, body)
 
 
+def get_reported_loss(book: Notebook, job_id: JobId, job: Job) -> int:
+    """What the trainers of the last round reported, in thousandths of a nat a token."""
+    note = book.record(job_id, Round(max(0, job.round - 1)))
+    if note is None:
+        return 0
+    heard = [book.heard(job_id, Round(job.round - 1), batch) for batch in note.batches]
+    losses = [message.report.loss for message in heard if message is not None]
+    return sum(losses) // len(losses) if losses else 0
+
+
 NOTHING = RecordNote((), BlobId(ZERO_HASH), ZERO_HASH)
 """What is noted of a round without updates, apart from its parameters."""

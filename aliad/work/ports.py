@@ -268,13 +268,16 @@ class ModelMade:
 
 @dataclass(frozen=True, slots=True)
 class ModelOrder:
-    """What a model is made of: the job's last state, and what its card tells."""
+    """What a model is made of: the job's last state, and what its card tells.
+
+    `loss`: what the trainers of the last round reported, in thousandths of a nat a token.
+    """
 
     job: JobId
     spec: JobSpec
     state: StateFile
-    height: Height
     rounds: int
+    loss: int
 
 
 class Models(Protocol):

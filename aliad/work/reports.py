@@ -25,7 +25,8 @@ class WorkReport:
     """What a batch took.
 
     `micros` of computing, `tokens` predicted, `memory` in bytes, `temperature` in millidegrees
-    Celsius or None, bytes moved for this batch in either direction.
+    Celsius or None, bytes moved for this batch in either direction; `loss` in thousandths of a nat
+    a token.
     """
 
     job: JobId
@@ -40,6 +41,7 @@ class WorkReport:
     temperature: int | None
     received: int
     sent: int
+    loss: int
     signature: Signature
 
     @property

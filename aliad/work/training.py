@@ -193,6 +193,7 @@ def make_report(
         trained.temperature,
         received,
         sent,
+        max(0, trained.loss_millis),
         Signature(bytes(64)),
     )
     return sign_report(report, desk.key, desk.chain.genesis)
