@@ -155,6 +155,7 @@ class World:
         genesis = Genesis("world", START, make_validator_set(powers), (keys[0].node_id,), params)
         self.ledger = WorldLedger(genesis, seed, weather or Weather())
         self.memo: Memo = {}
+        self.forged: dict[tuple[NodeId, bytes], bytes] = {}  # by node and a batch's seed
         self._nursery: trio.Nursery | None = None
         makers = actors or {}
         made = [makers.get(name, WorldNode)(self, name) for name in names]
