@@ -4,6 +4,7 @@ import logging
 import time
 import weakref
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, Final
 
 import trio
@@ -46,6 +47,15 @@ def parse_bootstrap(text: str) -> tuple[Address, PeerId]:
     return address, peer
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection; ``address`` is the IP address at its other end."""
+
+    peer: PeerId
+    inbound: bool
+    address: str
+
+
 class Connections:
     """All connections, as the gate through which libp2p lets them pass and as their observer."""
 
@@ -70,6 +80,16 @@ class Connections:
     def peers(self) -> frozenset[PeerId]:
         """Who is connected now."""
         return frozenset(self._open)
+
+    def open(self) -> tuple[Connection, ...]:
+        """All connections, by peer."""
+        return tuple(
+            [
+                Connection(peer, _direction(conn) is Direction.IN, peer_ip(conn))
+                for peer, conns in sorted(self._open.items())
+                for conn in conns
+            ]
+        )
 
     def events(self) -> Inbox[PeerEvent]:
         """Comings and goings from now on, after a PeerUp for everyone who is here."""

@@ -57,6 +57,7 @@ async def running_stack(
         await running.__aenter__()
     async with contextlib.AsyncExitStack() as exits:
         exits.push_async_exit(running.__aexit__)
+        exits.callback(stack.pubsub.seen_messages.stop)  # a thread that nobody else ends
         exits.push_async_callback(stack.host.close)
         taken = [a for a in addresses if str(a) not in stack.swarm.listeners]
         if not taken:

@@ -8,7 +8,7 @@ from trio import TaskStatus
 from aliad.crypto import SigningKey
 from aliad.errors import ConfigError, LocalProtocolError
 from aliad.net.libp2p.conduct import Conduct
-from aliad.net.libp2p.connections import Connections
+from aliad.net.libp2p.connections import Connection, Connections
 from aliad.net.libp2p.direct import Direct
 from aliad.net.libp2p.gossip import Gossip
 from aliad.net.libp2p.host import Stack, listening, running_stack
@@ -143,6 +143,10 @@ class Libp2pNetwork:
     def addresses(self) -> tuple[str, ...]:
         """Where this node listens, as multiaddrs with its peer id; empty unless it runs."""
         return self._addresses
+
+    def connections(self) -> tuple[Connection, ...]:
+        """All connections there are; two to a peer if both dialed at once."""
+        return self._connections.open()
 
     async def dial(self, address: str) -> PeerId:
         """Connect once. Raises ConfigError for an unusable address, PeerUnreachable."""

@@ -189,7 +189,7 @@ class Requests:
             self._metrics.message(channel, Direction.IN, len(request))
             status, answer = await self._in_turn(served, peer, request)
         with trio.move_on_after(WRITE_PATIENCE + len(answer) / (64 << 10)) as deadline:
-            await raw.write(bytes([status]) + framed(answer))
+            await raw.write(b"".join((bytes([status]), len(answer).to_bytes(4, "big"), answer)))
         if deadline.cancelled_caught:
             self._metrics.drop(channel, Drop.TIMEOUT)
             raise StreamLost(f"{peer} does not read its answer")

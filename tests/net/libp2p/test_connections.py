@@ -9,6 +9,7 @@ import trio
 
 from aliad.errors import ConfigError
 from aliad.net.libp2p import Libp2pNetwork, host
+from aliad.net.libp2p.connections import Connection
 from aliad.net.metrics import Drop
 from aliad.net.network import PeerUnreachable
 from aliad.net.peers.dialing import DialSettings
@@ -122,6 +123,8 @@ async def test_a_banned_peer_is_disconnected_and_stays_out_also_after_a_restart(
     async with running(b):
         async with running(a):
             await connect(a, b)
+            assert a.connections() == (Connection(b.self_id, False, "127.0.0.1"),)
+            assert b.connections() == (Connection(a.self_id, True, "127.0.0.1"),)
             for _ in range(6):
                 a.penalise(b.self_id, "lied")
             await until(lambda: b.self_id not in a.peers() and a.self_id not in b.peers())
