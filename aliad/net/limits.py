@@ -24,7 +24,6 @@ class Traffic(Enum):
     GOSSIP = "gossip"
     REQUEST = "request"
     DIRECT = "direct"
-    CONNECTION = "connection"  # attempts to connect; their size is 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,6 @@ DEFAULT_ALLOWANCES: Final[Mapping[Traffic, Allowance]] = {
     Traffic.GOSSIP: Allowance(Rate(200, 2000), Rate(4 << 20, 32 << 20)),
     Traffic.REQUEST: Allowance(Rate(100, 400), Rate(4 << 20, 16 << 20)),
     Traffic.DIRECT: Allowance(Rate(200, 2000), Rate(4 << 20, 32 << 20)),
-    Traffic.CONNECTION: Allowance(Rate(1, 20), Rate(0, 0)),
 }
 
 
