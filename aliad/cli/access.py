@@ -38,18 +38,18 @@ class Node:
         """A connection to its daemon. Raises Unreachable, ConfigError."""
         return Client(self.find_socket(), self.timeout)
 
-    def call(self, method: str, **params: Json) -> Json:
+    def call(self, method: str, /, **params: Json) -> Json:
         """One call. Raises Denied, Unreachable, TimedOut."""
         with self.connect() as client:
             return client.call(method, **params)
 
-    def ask(self, method: str, **params: Json) -> Object:
+    def ask(self, method: str, /, **params: Json) -> Object:
         """One call whose result is an object."""
         found = self.call(method, **params)
         assert isinstance(found, dict)  # noqa: S101 - the method's schema says so
         return found
 
-    def list(self, method: str, **params: Json) -> list[Object]:
+    def list(self, method: str, /, **params: Json) -> list[Object]:
         """One call whose result is a list of objects."""
         found = self.call(method, **params)
         assert isinstance(found, list)  # noqa: S101 - the method's schema says so

@@ -32,7 +32,11 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 # Verb: (module and command, the line in `aliad --help`)
 VERBS: Final[dict[str, tuple[str, str]]] = {
+    "audit": ("aliad.cli.audit:audit", "Ask what happened to a job, round, batch, node."),
+    "chain": ("aliad.cli.chain:chain", "Look at blocks, transactions, validators; verify."),
+    "completion": ("aliad.cli.completion:completion", "Print a shell's completion script."),
     "config": ("aliad.cli.config:config", "Show, check and change settings."),
+    "db": ("aliad.cli.db:db", "Look after the database, with the node stopped."),
     "drain": ("aliad.cli.node:drain", "Finish the batches in hand, then end the daemon."),
     "health": ("aliad.cli.node:health", "Tell whether the node does all it should."),
     "init": ("aliad.cli.init:init", "Set up a node: key, settings, genesis."),
@@ -41,12 +45,17 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
         "aliad.cli.model:model",
         "Train, evaluate and use translation models on this machine.",
     ),
+    "net": ("aliad.cli.peer:net", "Where this node can be reached."),
+    "peer": ("aliad.cli.peer:peer", "Look at peers; connect, disconnect and ban them."),
     "reload": ("aliad.cli.node:reload", "Have the daemon read its configuration again."),
+    "rpc": ("aliad.cli.rpc:rpc", "Call any method of the daemon."),
     "run": ("aliad.cli.daemon:run", "Run the node in the foreground."),
     "status": ("aliad.cli.node:status", "Show how the node is."),
     "stop": ("aliad.cli.node:stop", "End the daemon now."),
     "version": ("aliad.cli.version:version", "Show the version."),
     "wait": ("aliad.cli.node:wait", "Return when the node is ready, synced, or at a height."),
+    "wallet": ("aliad.cli.wallet:wallet", "Balance, explained history, paying, staking."),
+    "work": ("aliad.cli.work:work", "See and steer the compute that this host offers."),
 }
 
 

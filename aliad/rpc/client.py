@@ -49,7 +49,7 @@ class Client:
             self._socket.close()
             raise _unreachable(path, error) from error
 
-    def call(self, method: str, **params: Json) -> Json:
+    def call(self, method: str, /, **params: Json) -> Json:
         """Call a method. Raises Denied, TimedOut, Unreachable."""
         number = next(self._numbers)
         deadline = time.monotonic() + self._timeout
