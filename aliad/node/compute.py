@@ -92,7 +92,10 @@ def translated() -> Iterator[None]:
 
 
 class NodeCompute:
-    """`aliad.work.ports.Compute`, and `Operations` for disputes. All processes of the pool share one directory."""
+    """`aliad.work.ports.Compute`, and `Operations` for disputes.
+
+    All processes of the pool share one directory.
+    """
 
     def __init__(self, pool: ComputePool) -> None:
         self._pool = pool

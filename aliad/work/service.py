@@ -149,10 +149,16 @@ class WorkService:
                 return encode_message(StateAt(digest, blob))
         return b""
 
-    def offer(self, job: JobId, capacity: int, reward_to: NodeId | None = None) -> None:
-        """Work for a job, as far as this machine's memory goes."""
-        memory = self.desk.compute.engine().memory
-        note = OfferNote(capacity, memory, reward_to or self.desk.me)
+    def offer(
+        self,
+        job: JobId,
+        capacity: int,
+        reward_to: NodeId | None = None,
+        memory: int | None = None,
+    ) -> None:
+        """Work for a job. `memory` in MiB, all that the device has by default."""
+        most = self.desk.compute.engine().memory
+        note = OfferNote(capacity, most if memory is None else memory, reward_to or self.desk.me)
         self.desk.book.put_offer(job, note)
         self.reconciler.wake()
 
