@@ -384,9 +384,9 @@ class _WideQueues(dict[ID, RpcQueue]):
 class GuardedPubsub(Pubsub):
     """Pubsub that survives what peers send.
 
-    In libp2p a malformed message ends the host; every message becomes a task, at most 1000; the
-    queue to a subscription holds 32; a validator that raises ends the host; sequence numbers begin
-    anew in the same second's range after a restart, so that peers drop what they think they saw.
+    In libp2p a malformed message ends the host; every message becomes a task, however many come;
+    the queue to a subscription holds 32; a validator that raises ends the host; sequence numbers
+    begin with the second, so that after a restart peers drop what they think they saw.
     """
 
     def __init__(self, host: Any, router: GossipSub, sink: Sink) -> None:

@@ -23,8 +23,10 @@ from libp2p.network.exceptions import SwarmException
 from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
+from libp2p.pubsub.validators import PUBSUB_SIGNING_PREFIX
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from libp2p.stream_muxer.yamux.yamux import Yamux
+from multiaddr import Multiaddr
 
 from aliad.errors import ConfigError
 from aliad.net.libp2p import workarounds
@@ -587,3 +589,84 @@ def test_another_version_of_libp2p_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(workarounds, "TESTED_VERSION", "0.8.0")
     with pytest.raises(ConfigError):
         workarounds.check_version()
+
+
+def signed(author: Any, data: bytes) -> rpc_pb2.Message:
+    message = rpc_pb2.Message(
+        data=data, topicIDs=[TX], from_id=author.get_id().to_bytes(), seqno=bytes(8)
+    )
+    text = PUBSUB_SIGNING_PREFIX.encode() + message.SerializeToString()
+    message.key = author.get_public_key().serialize()
+    message.signature = author.get_private_key().sign(text)
+    return message
+
+
+@pytest.mark.trio
+async def test_a_message_repeated_after_its_id_was_forgotten_passes_unasked() -> None:
+    async def asked(pubsub: Pubsub) -> int:
+        author, times = plain_host(2), 0
+
+        def validate(_forwarder: Any, _message: Any) -> bool:
+            nonlocal times
+            times += 1
+            return True
+
+        pubsub.set_topic_validator(TX, validate, is_async_validator=False)
+        for _ in range(2):
+            await pubsub.push_msg(author.get_id(), signed(author, b"x"))
+            pubsub.seen_messages.cache.clear()  # as happens after two minutes
+        pubsub.seen_messages.stop()
+        return times
+
+    assert await asked(Pubsub(plain_host(1), plain_router())) == 1
+    router = workarounds.new_router(10)
+    assert await asked(workarounds.GuardedPubsub(plain_host(1), router, Keep())) == 2
+
+
+@pytest.mark.trio
+async def test_a_topic_subscribed_during_the_greeting_is_never_announced() -> None:
+    async def announced(one: Pubsub, other: Pubsub) -> bool:
+        """Whether ``other`` learns what ``one`` subscribes just after writing its greeting."""
+        host: Any = one.host
+        open_stream = host.new_stream
+
+        async def new_stream(peer_id: Any, protocols: Any) -> Any:
+            stream: Any = await open_stream(peer_id, protocols)
+            if PROTOCOL_ID_V11 in protocols:
+                write = stream.write
+
+                async def subscribe_and_write(data: bytes) -> None:
+                    stream.write = write
+                    await one.subscribe(TX)
+                    await write(data)
+
+                stream.write = subscribe_and_write
+            return stream
+
+        host.new_stream = new_stream
+        async with gossiping(one, other):
+            await connect_hosts(one.host, other.host)
+            await one.wait_for_peer(other.host.get_id(), timeout=20)
+            await trio.sleep(1.5)
+            return one.host.get_id() in other.peer_topics.get(TX, ())
+
+    def plain(number: int) -> Pubsub:
+        return Pubsub(plain_host(number), plain_router(heartbeat_interval=1))
+
+    def guarded(number: int) -> Pubsub:
+        return workarounds.GuardedPubsub(plain_host(number), workarounds.new_router(9), Keep())
+
+    assert not await announced(plain(1), plain(2))
+    assert await announced(guarded(1), guarded(2))
+
+
+@pytest.mark.trio
+async def test_the_address_of_an_ipv6_peer_is_unknown() -> None:
+    host, peer = plain_host(1), plain_host(2)
+    async with host.run([Multiaddr("/ip6/::1/tcp/0")]), hosting(peer):
+        await connect_hosts(peer, host)
+        await until(lambda: peer.get_id() in host.get_network().connections)
+        conn = host.get_network().get_connections(peer.get_id())[0]
+        assert conn.muxed_conn.get_remote_address() is None
+        assert workarounds.peer_ip(conn) == "::1"
+        await host.close()
