@@ -111,6 +111,13 @@ class Holding:
         return self.readers is None or peer in self.readers
 
 
+def narrower(one: Readers, other: Readers) -> Readers:
+    """Those who may read by both."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
+
+
 def all_chunks(count: int) -> int:
     """The set of all chunks of a blob that has ``count``."""
     return (1 << count) - 1

@@ -1,0 +1,1 @@
+"""Blobs between peers: who has which chunk, fetching from several at once, serving onward."""
