@@ -6,6 +6,7 @@ what workers register with. A device that fails it is not used for others.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import psutil
@@ -91,6 +92,16 @@ def translated() -> Iterator[None]:
         raise Interrupted(error.what, error.why, error.fix) from error
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceInUse:
+    """A device, whether its process has answered, and what it does. `memory` in bytes."""
+
+    name: str
+    alive: bool
+    task: str
+    memory: int
+
+
 class NodeCompute:
     """`aliad.work.ports.Compute`, and `Operations` for disputes.
 
@@ -100,6 +111,12 @@ class NodeCompute:
     def __init__(self, pool: ComputePool) -> None:
         self._pool = pool
         self._engine: Engine | None = None
+        self._memory: list[int] = []
+        self._training = 0
+        self._draining = False
+        self._idle = trio.Event()
+        self.batches_done = 0
+        self.batches_failed = 0
 
     async def start(self) -> Engine:
         """Test every device. Raises ConfigError if one computes other bits than the engine's."""
@@ -123,6 +140,7 @@ class NodeCompute:
                 f"There are {len(digests)} engine digests.",
                 "Install one version of aliad for all of them.",
             )
+        self._memory = [each * _MEBI for each in memory]
         device = ", ".join(names)[:64]
         self._engine = Engine(Hash32(digests.pop()), device, min(memory))
         return self._engine
@@ -147,13 +165,43 @@ class NodeCompute:
 
     async def train(self, task: Task, *, traced: bool = False) -> Trained:
         """See `Compute`."""
-        with translated():
-            async with self._pool.idle() as process:
-                if traced:
-                    trained, _ = await process.trace(batch_task(task))
-                else:
-                    trained = await process.train(batch_task(task))
-                return await _trained(process, trained)
+        if self._draining:
+            raise Interrupted("The node is ending.", "It begins no batch any more.")
+        self._training += 1
+        done = False
+        try:
+            with translated():
+                async with self._pool.idle() as process:
+                    if traced:
+                        trained, _ = await process.trace(batch_task(task))
+                    else:
+                        trained = await process.train(batch_task(task))
+                    made = await _trained(process, trained)
+            done = True
+            return made
+        finally:
+            self._training -= 1
+            self.batches_done += done
+            self.batches_failed += not done
+            if not self._training:
+                self._idle.set()
+                self._idle = trio.Event()
+
+    async def drain(self) -> None:
+        """Begin no batch any more, and return when none is being computed."""
+        self._draining = True
+        while self._training:
+            await self._idle.wait()
+
+    def devices(self) -> tuple[DeviceInUse, ...]:
+        """What there is to compute with."""
+        alive = self._engine is not None
+        memory = self._memory or [0] * len(self._pool.processes)
+        task = f"{self._training} batches" if self._training else ""
+        return tuple(
+            DeviceInUse(process.settings.device, alive, task, most)
+            for process, most in zip(self._pool.processes, memory, strict=True)
+        )
 
     async def check_update(self, spec: JobSpec, file: FileId) -> Hash32:
         """See `Compute`."""

@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from aliad.compute.process.failures import ComputeError
 from aliad.compute.process.pool import ComputePool
 from aliad.compute.process.spawning import ComputeSettings, environment
 from aliad.consensus.engine import wall_clock
@@ -27,7 +28,7 @@ from aliad.ledger.transactions import OpenJob
 from aliad.net.blobs.exchange import BlobExchange
 from aliad.net.network import Network
 from aliad.node.blobs import NodeBlobs
-from aliad.node.compute import NodeCompute
+from aliad.node.compute import DeviceInUse, NodeCompute
 from aliad.node.models import NodeModels, fetch_model
 from aliad.node.notes import StoreNotes
 from aliad.node.outbox import Included
@@ -42,6 +43,7 @@ from aliad.types import BlobId, Hash32, JobId, Millis, NodeId
 from aliad.work.checks import Checks
 from aliad.work.desk import Desk
 from aliad.work.disputes.messages import is_dispute_question
+from aliad.work.judging import find_job
 from aliad.work.notebook import Notebook
 from aliad.work.opening import make_open_job
 from aliad.work.ports import Judgement
@@ -122,7 +124,7 @@ class NodeWork:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Started once the devices have passed their self-test.
 
-        Raises ConfigError if one does not.
+        Raises ConfigError if one does not, ComputeError if a process does not even start.
         """
         try:
             async with trio.open_nursery() as nursery:
@@ -133,8 +135,69 @@ class NodeWork:
                 nursery.start_soon(self.service.run)
                 nursery.start_soon(self._offer)
                 task_status.started()
-        finally:
-            self._notes.close()
+        except ExceptionGroup as group:
+            found: BaseException | None = group.subgroup((ConfigError, ComputeError))
+            while isinstance(found, BaseExceptionGroup):
+                found = found.exceptions[0]
+            if found is None:
+                raise
+            raise found from group
+
+    def close(self) -> None:
+        """Close the notes; `run` has returned."""
+        self._notes.close()
+
+    # How it is
+
+    @property
+    def paused(self) -> bool:
+        """Whether the operator wants no new work."""
+        return self.service.desk.book.paused
+
+    def pause(self, paused: bool) -> None:
+        """Take no new work, or take it again; a restart does not forget it."""
+        self.service.pause(paused)
+
+    @property
+    def batches_done(self) -> int:
+        """Batches trained since the start."""
+        return self.compute.batches_done
+
+    @property
+    def batches_failed(self) -> int:
+        """Batches that brought no result since the start."""
+        return self.compute.batches_failed
+
+    def duties(self) -> tuple[str, ...]:
+        """What is being done, in a few words each."""
+        return tuple(sorted(type(want).__name__ for want in self.service.reconciler.active()))
+
+    def halted(self) -> tuple[tuple[JobId, str], ...]:
+        """Jobs that this node works for no more, and why."""
+        book = self.service.desk.book
+        jobs = [(job, book.halted(job)) for job in sorted(book.known_jobs())]
+        return tuple([(job, reason) for job, reason in jobs if reason is not None])
+
+    def devices(self) -> tuple[DeviceInUse, ...]:
+        """What this node computes with."""
+        return self.compute.devices()
+
+    def reported(self, job: JobId) -> tuple[tuple[float, ...], float]:
+        """(losses of the newest rounds, tokens/s of all workers) as trainers reported them."""
+        return self.service.desk.book.reported(job)
+
+    async def drain(self) -> None:
+        """Return when no batch is being computed; none is begun from now on."""
+        await self.compute.drain()
+
+    def cancel(self, job: JobId) -> str:
+        """Originate no more: the ledger gives the job up when its records do not come."""
+        found = find_job(self.chain.state, job)
+        if found is None or found.owner != self.chain.node:
+            raise InputError("This node originates no such job.", "", "`aliad job list` shows all.")
+        self.service.desk.book.halt(job, "Cancelled by its originator's operator.")
+        self.service.reconciler.wake()
+        return "No round is recorded any more; the network ends the job when it has waited enough."
 
     # What others say and ask
 

@@ -264,6 +264,20 @@ class Notebook:
         if self.notes.get(key) is None:
             self.notes.put(key, encode_message(message))
 
+    def reported(self, job: JobId) -> tuple[tuple[float, ...], float]:
+        """(mean loss of every round there are results of, tokens/s of the newest one's workers)."""
+        rounds: dict[int, list[ResultMessage]] = {}
+        for key, value in list(self.notes.items(HEARD + job)):
+            message = decode_gossip(value)
+            if isinstance(message, ResultMessage):
+                rounds.setdefault(int.from_bytes(key[33:41], "big"), []).append(message)
+        losses = tuple(
+            sum(message.report.loss for message in heard) / (1000 * len(heard))
+            for _, heard in sorted(rounds.items())
+        )
+        newest = rounds[max(rounds)] if rounds else []
+        return losses, sum(message.report.tokens_per_second for message in newest)
+
     def delivery(self, job: JobId, number: Round, batch: BatchIndex) -> Deliver | None:
         """Where the trainer says its update is."""
         raw = self.notes.get(DELIVERY + _place(job, number, batch))
