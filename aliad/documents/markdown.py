@@ -39,7 +39,7 @@ _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _EXTENSION = re.compile(r"\[\^[^\]\s]{1,60}\]:?|\[[ xX]\](?=\s)|\{[:#.][^{}\n]{1,200}\}")
 _ESCAPED = re.compile(
     r"[`*\[\]]|\\(?=[!-/:-@\[-`{-~]|\Z)|<(?=[A-Za-z/!?])|~(?=~)|(?<=~)~|&(?=#?\w+;)"
-    r"|(?<![^\W_])_|_(?![^\W_])|!(?=\[|\Z)"
+    r"|(?<=\s)#+\Z|(?<![^\W_])_|_(?![^\W_])|!(?=\[|\Z)"
 )
 _OPENING = re.compile(r"[#+-](?=[#\s]|\Z)|>|[-=~_]{2}|(?<=\d)[.)](?=\s|\Z)")
 _NUMBER = re.compile(r"\d{1,9}(?=[.)](?:\s|\Z))")
@@ -299,5 +299,6 @@ def _opening(text: str) -> str:
     return f"{text[:place]}\\{text[place:]}" if _OPENING.match(text, place) else text
 
 
-_PARAGRAPH: Final = Style(_escape, _verbatim, opening=_opening)
-_CELL: Final = Style(_escape_cell, _verbatim)
+_SHED: Final = words("em strong s")
+_PARAGRAPH: Final = Style(_escape, _verbatim, opening=_opening, shed=_SHED)
+_CELL: Final = Style(_escape_cell, _verbatim, shed=_SHED)

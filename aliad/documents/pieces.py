@@ -82,13 +82,15 @@ class Style:
     """How a block's text is written in its format.
 
     escape: the translated text, escaped. verbatim: text that is copied from the source.
-    opening: mends what must not stand at the begin of a line.
+    opening: mends what must not stand at the begin of a line. shed: names of elements that are
+    left out where a translation has no word for them, because the format cannot say them empty.
     """
 
     escape: Callable[[str], str] = _same
     verbatim: Callable[[str], str] = _same
     leaf: Leaf = _NO_LEAF
     opening: Callable[[str], str] = _same
+    shed: frozenset[str] = frozenset()
 
 
 PLAIN: Final = Style()

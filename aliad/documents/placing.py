@@ -191,19 +191,34 @@ class _Writer:
     def _place(self, nodes: list[Node], low: int, high: int) -> tuple[_Placed, ...]:
         placed: list[_Placed] = []
         cursor = low
+        needy = sum(self._had_words(node) for node in nodes)
         for node in nodes:
             if node.after is None:
                 attached = node.start > 0 and not self._source[node.start - 1].isspace()
                 start = end = min(max(self._offset(node.start, not attached), cursor), high)
             else:
-                start = min(max(self._offset(node.start, True), cursor), high)
-                end = min(max(self._offset(node.end, False), start), high)
-                if self._had_words(node):
-                    start, end = self._with_word(start, end, cursor, high)
+                had = self._had_words(node)
+                needy -= had
+                limit = self._leaving(needy, cursor, high) if had else high
+                want = self._offset(node.start, True)
+                start = min(max(want, cursor), limit)
+                if had and want < cursor:
+                    # Pushed on by the one before it: not to the space behind that, but to a word.
+                    word = bisect_left(self._starts, cursor)
+                    start = min(self._starts[word] if word < len(self._starts) else start, limit)
+                end = min(max(self._offset(node.end, False), start), limit)
+                if had:
+                    start, end = self._with_word(start, end, cursor, limit)
             children = self._place(node.children, start, end)
             placed.append(_Placed(node, start, end, children))
             cursor = end
         return tuple(placed)
+
+    def _leaving(self, count: int, low: int, high: int) -> int:
+        """The last place up to which a range may go to leave `count` words after it."""
+        first = bisect_left(self._starts, low)
+        last = bisect_left(self._ends, high + 1) - 1 - count
+        return self._ends[last] if count and last >= first else high
 
     def _stands_alone(self, node: Node) -> bool:
         """Tell whether a mark within a sentence has spaces on both sides: one was taken away."""
@@ -252,6 +267,9 @@ class _Writer:
         cursor = low
         for placed in nodes:
             self._say(cursor, placed.start, leaf)
+            cursor = placed.end
+            if placed.node.name in self._style.shed and self._is_bare(placed):
+                continue
             self._out.add(*placed.node.before)
             if placed.node.after is None:
                 if self._stands_alone(placed.node):
@@ -260,8 +278,10 @@ class _Writer:
                 inner = placed.node.leaf or leaf
                 self._emit(placed.children, placed.start, placed.end, inner)
                 self._out.add(*placed.node.after)
-            cursor = placed.end
         self._say(cursor, high, leaf)
+
+    def _is_bare(self, placed: _Placed) -> bool:
+        return placed.node.after is not None and placed.start == placed.end and not placed.children
 
     def _say(self, start: int, end: int, leaf: Leaf) -> None:
         """Write the target's text from `start` to `end`."""

@@ -68,8 +68,8 @@ def _block(lines: list[tuple[str, str]], out: RawBuilder) -> None:
     raw = raw_end = ""
     for number, (line, end) in enumerate(lines):
         prefix = _PREFIX.match(line)
-        start = prefix.end() if prefix else 0
         stop = len(line.rstrip())
+        start = min(prefix.end(), stop) if prefix else 0
         if number:
             joint = raw_end + line[:start]
             pieces.append(Soft(joint))

@@ -61,6 +61,7 @@ class Node:
     before: Raw
     after: Raw | None = None
     leaf: Leaf | None = None
+    name: str = ""
     children: list["Node"] = field(default_factory=list)
 
 
@@ -109,7 +110,7 @@ def prepare(block: Block, language: str, glossary: Glossary) -> Prepared:
                 breaks.add(length)
                 here.append(Node(length, length, piece.raw))
             case Open() if index in pairs:
-                node = Node(length, length, piece.raw, (), piece.leaf)
+                node = Node(length, length, piece.raw, (), piece.leaf, piece.name)
                 here.append(node)
                 stack.append((node, here))
                 here = node.children
