@@ -107,7 +107,9 @@ class Roles:
     def figures(self) -> Iterator[Figure]:
         """For the metrics."""
         node = self._node
-        yield Figure("aliad_work_batches", "Batches trained.", node.batches_done, counter=True)
+        yield Figure(
+            "aliad_work_batches", "Batches trained.", node.compute.batches_done, counter=True
+        )
         yield Figure("aliad_work_active", "Pieces of work in hand.", len(node.duties()))
         yield Figure("aliad_blob_bytes", "Bytes of blobs on the disk.", node.store.used)
 
@@ -120,8 +122,20 @@ class Roles:
             left = max(0.0, self._resume_at - trio.current_time())
         engine = None if self._obstacle else node.compute.engine().digest
         devices = tuple(
-            DeviceState(each.name, each.alive, each.task, 0, each.memory, None, 0)
-            for each in node.devices()
+            DeviceState(
+                each.name,
+                each.alive,
+                each.task,
+                each.memory,
+                each.tokens,
+                each.tokens * 1e6 / each.micros if each.micros else 0.0,
+                None if each.temperature is None else each.temperature / 1000,
+            )
+            for each in node.compute.devices()
+        )
+        troubles = tuple(
+            f"{type(want).__name__}: {why.splitlines()[0]}"
+            for want, why in node.service.reconciler.troubles()
         )
         return WorkState(
             node.place.enabled and not self._obstacle,
@@ -131,8 +145,7 @@ class Roles:
             node.duties(),
             devices,
             engine,
-            node.batches_done,
-            node.batches_failed,
+            troubles,
         )
 
     def pause(self, seconds: float | None) -> None:

@@ -6,7 +6,7 @@ what workers register with. A device that fails it is not used for others.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import psutil
@@ -94,12 +94,18 @@ def translated() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class DeviceInUse:
-    """A device, whether its process has answered, and what it does. `memory` in bytes."""
+    """A device, whether its process has answered, and what it has done since the start.
+
+    `memory` in bytes, `temperature` in millidegrees: of the newest batch; `micros` of training.
+    """
 
     name: str
     alive: bool
     task: str
-    memory: int
+    memory: int = 0
+    tokens: int = 0
+    micros: int = 0
+    temperature: int | None = None
 
 
 class NodeCompute:
@@ -111,7 +117,10 @@ class NodeCompute:
     def __init__(self, pool: ComputePool) -> None:
         self._pool = pool
         self._engine: Engine | None = None
-        self._memory: list[int] = []
+        self._used = {
+            process: DeviceInUse(process.settings.device, False, "") for process in pool.processes
+        }
+        self._tasks: dict[ComputeProcess, str] = {}
         self._training = 0
         self._draining = False
         self._idle = trio.Event()
@@ -140,7 +149,6 @@ class NodeCompute:
                 f"There are {len(digests)} engine digests.",
                 "Install one version of aliad for all of them.",
             )
-        self._memory = [each * _MEBI for each in memory]
         device = ", ".join(names)[:64]
         self._engine = Engine(Hash32(digests.pop()), device, min(memory))
         return self._engine
@@ -168,18 +176,22 @@ class NodeCompute:
         if self._draining:
             raise Interrupted("The node is ending.", "It begins no batch any more.")
         self._training += 1
-        done = False
+        done, process = False, None
         try:
             with translated():
                 async with self._pool.idle() as process:
+                    self._tasks[process] = f"a batch of {task.spec.training.name}"
                     if traced:
                         trained, _ = await process.trace(batch_task(task))
                     else:
                         trained = await process.train(batch_task(task))
                     made = await _trained(process, trained)
+                    self._count(process, made)
             done = True
             return made
         finally:
+            if process is not None:
+                self._tasks.pop(process, None)
             self._training -= 1
             self.batches_done += done
             self.batches_failed += not done
@@ -195,12 +207,20 @@ class NodeCompute:
 
     def devices(self) -> tuple[DeviceInUse, ...]:
         """What there is to compute with."""
-        alive = self._engine is not None
-        memory = self._memory or [0] * len(self._pool.processes)
-        task = f"{self._training} batches" if self._training else ""
         return tuple(
-            DeviceInUse(process.settings.device, alive, task, most)
-            for process, most in zip(self._pool.processes, memory, strict=True)
+            replace(used, alive=self._engine is not None, task=task)
+            for process, used in self._used.items()
+            for task in [self._tasks.get(process, "")]
+        )
+
+    def _count(self, process: ComputeProcess, made: Trained) -> None:
+        used = self._used[process]
+        self._used[process] = replace(
+            used,
+            memory=made.memory,
+            tokens=used.tokens + made.tokens,
+            micros=used.micros + made.micros,
+            temperature=made.temperature,
         )
 
     async def check_update(self, spec: JobSpec, file: FileId) -> Hash32:

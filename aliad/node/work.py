@@ -21,14 +21,14 @@ from aliad.compute.process.pool import ComputePool
 from aliad.compute.process.spawning import ComputeSettings, environment
 from aliad.consensus.engine import wall_clock
 from aliad.crypto import SigningKey
-from aliad.errors import InputError, RemoteProtocolError
+from aliad.errors import ConfigError, InputError, RemoteProtocolError
 from aliad.ledger.job_state import get_closed_job, get_jobs
 from aliad.ledger.jobs import JobKind
 from aliad.ledger.transactions import OpenJob
 from aliad.net.blobs.exchange import BlobExchange
 from aliad.net.network import Network
 from aliad.node.blobs import NodeBlobs
-from aliad.node.compute import DeviceInUse, NodeCompute
+from aliad.node.compute import NodeCompute
 from aliad.node.models import NodeModels, fetch_model
 from aliad.node.notes import StoreNotes
 from aliad.node.outbox import Included
@@ -158,16 +158,6 @@ class NodeWork:
         """Take no new work, or take it again; a restart does not forget it."""
         self.service.pause(paused)
 
-    @property
-    def batches_done(self) -> int:
-        """Batches trained since the start."""
-        return self.compute.batches_done
-
-    @property
-    def batches_failed(self) -> int:
-        """Batches that brought no result since the start."""
-        return self.compute.batches_failed
-
     def duties(self) -> tuple[str, ...]:
         """What is being done, in a few words each."""
         return tuple(sorted(type(want).__name__ for want in self.service.reconciler.active()))
@@ -177,10 +167,6 @@ class NodeWork:
         book = self.service.desk.book
         jobs = [(job, book.halted(job)) for job in sorted(book.known_jobs())]
         return tuple([(job, reason) for job, reason in jobs if reason is not None])
-
-    def devices(self) -> tuple[DeviceInUse, ...]:
-        """What this node computes with."""
-        return self.compute.devices()
 
     def reported(self, job: JobId) -> tuple[tuple[float, ...], float]:
         """(losses of the newest rounds, tokens/s of all workers) as trainers reported them."""
