@@ -110,9 +110,9 @@ def decide(situation: Situation, book: Notebook) -> Iterator[FollowerWant]:
 
 def _tidy(situation: Situation, book: Notebook, job_id: JobId, job: Job) -> Iterator[FollowerWant]:
     newest = book.state(job_id, job.parameters)
-    if newest is None:
-        return
-    called = _get_called(situation, job_id, job)
+    if newest is None or job.rewind is not None:
+        return  # a correction is being made, and what leads to it is not in the ledger yet
+    called = _get_called(situation, job_id)
     if any(book.state(job_id, digest) is None for digest in called):
         return  # the states on the way to it must stay
     needed = called | _get_starts(situation, job_id, job, job.round - KEPT_STATES)
@@ -149,12 +149,10 @@ def _get_starts(situation: Situation, job_id: JobId, job: Job, first: int) -> se
     return {job.parameters, *[each.parameters for each in found if each is not None]}
 
 
-def _get_called(situation: Situation, job_id: JobId, job: Job) -> set[Hash32]:
-    """Where the rounds started that are being checked, or that the job goes back to."""
+def _get_called(situation: Situation, job_id: JobId) -> set[Hash32]:
+    """Where the rounds started that are being checked."""
     state = situation.tip.state
     numbers = {draw.round for draw in get_draws(state, job_id)}
-    if job.rewind is not None:
-        numbers.add(job.rewind)
     found = [get_round(state, job_id, number) for number in sorted(numbers)]
     return {each.parameters for each in found if each is not None}
 
