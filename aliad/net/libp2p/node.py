@@ -13,6 +13,7 @@ from aliad.net.libp2p.direct import Direct
 from aliad.net.libp2p.gossip import Gossip
 from aliad.net.libp2p.host import Stack, listening, running_stack
 from aliad.net.libp2p.inbox import Inbox
+from aliad.net.libp2p.mdns import run_mdns
 from aliad.net.libp2p.requests import Requests
 from aliad.net.libp2p.settings import NetworkSettings
 from aliad.net.libp2p.streams import Streams
@@ -27,6 +28,7 @@ from aliad.net.network import (
     RequestHandler,
     Validator,
 )
+from aliad.net.peers.addresses import Address
 from aliad.net.peers.exchange import PeerExchange, Surroundings
 from aliad.net.peers.introductions import listens_at
 from aliad.net.peers.scores import Fault
@@ -226,6 +228,10 @@ class Libp2pNetwork:
         nursery.start_soon(self._forget_who_left, self._connections.events())
         if self._exchange is not None:
             nursery.start_soon(self._exchange.run)
+        if self._settings.mdns:
+            announce = [f"{text}{suffix}" for text in self._settings.announce]
+            where, interfaces = announce or self._addresses, self._settings.mdns_interfaces
+            nursery.start_soon(run_mdns, where, self._found_nearby, interfaces)
         await self._gossip.attach(stack.pubsub, nursery)
         self._connections.attach(stack.swarm, nursery)
 
@@ -235,6 +241,11 @@ class Libp2pNetwork:
         self._direct.detach()
         self._streams.detach()
         self._connections.detach()
+
+    def _found_nearby(self, peer: PeerId, places: tuple[Address, ...]) -> None:
+        # as if told by ourselves: all who are near share the room for one teller's hearsay
+        if not self._conduct.banned(peer) and self._conduct.book.learn(peer, places, self._self_id):
+            self._connections.learned()
 
     async def _forget_who_left(self, events: Inbox[PeerEvent]) -> None:
         async for event in events:

@@ -23,6 +23,7 @@ class NetworkSettings:
     private_key: str | None = None  # 64 hex digits, shared by all nodes of a private network
     peer_exchange: bool = True  # ask connected peers for the addresses of others
     mdns: bool = False  # find peers on the local network
+    mdns_interfaces: tuple[str, ...] = ()  # by IP address; empty: all
     kademlia: bool = False  # take part in the distributed hash table, and find peers by it
 
     max_inbound: int = 64  # connections that others opened
