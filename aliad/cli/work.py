@@ -6,7 +6,7 @@ import click
 
 from aliad.cli.access import Node, Object, node_options
 from aliad.cli.output import Output
-from aliad.cli.show import ago, alia, emit, fields, number, objects, real, table
+from aliad.cli.show import ago, alia, emit, fields, number, objects, real, table, texts
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "": 1}
 
@@ -43,13 +43,14 @@ def _screen(w: Object) -> str:
             d["device"],
             "runs" if d["alive"] else "down",
             d["task"] or "idle",
+            f"{number(d['memory_used']) / 2**20:,.0f} MiB",
+            f"{real(d['tokens_per_second']):,.0f}",
             "" if d["temperature"] is None else f"{real(d['temperature']):.0f} °C",
-            d["restarts"],
         )
         for d in objects(w["devices"])
     ]
     if devices:
-        parts += [table(("device", "process", "task", "temperature", "restarts"), devices), ""]
+        parts += [table(("device", "process", "task", "memory", "tokens/s", "heat"), devices), ""]
     pause = w["resumes_in_seconds"]
     parts.append(
         fields(
@@ -58,7 +59,6 @@ def _screen(w: Object) -> str:
                     "paused",
                     "no" if not w["paused"] else "yes" if pause is None else ago(real(pause)),
                 ),
-                ("batches", f"{w['batches_done']} done, {w['batches_failed']} failed here"),
                 ("verified", f"{w['verified_batches']} batches by checks"),
                 ("earned", f"{alia(w['earned_nano'])} ALIA"),
                 ("  vested", f"{alia(w['vested_nano'])} ALIA"),
@@ -67,6 +67,7 @@ def _screen(w: Object) -> str:
             ]
         )
     )
+    parts += [f"trouble: {text}" for text in texts(w["troubles"])]
     return "\n".join(parts)
 
 

@@ -28,7 +28,7 @@ from aliad.daemon.metrics import Figure, Metrics, serve_metrics
 from aliad.daemon.network import network_settings
 from aliad.daemon.notify import Notifier
 from aliad.daemon.ports import ChainSide, DaemonSide, NetSide
-from aliad.daemon.roles import Roles
+from aliad.daemon.roles import Ground, Roles
 from aliad.daemon.state import Life
 from aliad.daemon.watching import Heartbeat
 from aliad.errors import ConfigError
@@ -102,7 +102,9 @@ class Daemon:
         chain = ChainNode(stores, self._launch.key, _chain_settings(self._config))
         life.is_level = lambda: _is_level(chain)
         life.warners += [lambda: _clock_warning(chain), lambda: _loop_warning(self._heartbeat)]
-        roles = Roles(self._launch.home, self._config, self._launch.key, chain, network, life)
+        roles = Roles(
+            Ground(self._launch.home, lambda: self._config, self._launch.key, chain, network, life)
+        )
         backend = Backend(
             DaemonSide(life, self._metrics, self._reload),
             ChainSide(chain.service),

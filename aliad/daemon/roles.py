@@ -1,56 +1,138 @@
-"""The roles of a node: compute, training, checking, originating, ruling.
+"""The roles of a node, started and ended with the daemon: work on its blobs and compute processes.
 
-Everything the roles promise they note first, so ending them at any moment loses nothing. A host
-whose devices do not compute the engine's bits still votes, stores and serves.
+The node votes, stores and serves whatever becomes of its compute: when that fails the reason shows
+among the warnings and in `aliad work status`, and a restart of the daemon tries again.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import trio
 
-from aliad.compute.process.failures import ComputeError
 from aliad.config.loading import Config
 from aliad.crypto import SigningKey
 from aliad.daemon.home import Home
 from aliad.daemon.metrics import Figure
-from aliad.daemon.state import Life
-from aliad.errors import ConfigError
+from aliad.daemon.state import Life, first_line
+from aliad.daemon.worker import Worker
 from aliad.net.blobs.exchange import BlobExchange, BlobSettings
 from aliad.net.network import Network
 from aliad.node.chain import ChainNode
 from aliad.node.work import NodeWork, WorkPlace
 from aliad.peer_id import node_id_of
-from aliad.rpc.ports import DeviceState, JobProgress, JobsPort, Refused, WorkPort, WorkState
+from aliad.rpc.ports import JobProgress, JobsPort, Refused, WorkPort, WorkState
 from aliad.store.blobs import BlobStore
 from aliad.types import Hash32, JobId
 
-_STARTING: Final = "the compute processes are starting"
+PART: Final = "compute"
 
 log = logging.getLogger(__name__)
 
 
-class Roles:
-    """All of them, as the daemon starts and ends them. Satisfies `WorkPort` and `JobsPort`."""
+class NoCompute:
+    """A node without devices: it votes, stores and serves."""
 
-    def __init__(
-        self,
-        home: Home,
-        config: Config,
-        key: SigningKey,
-        chain: ChainNode,
-        network: Network,
-        life: Life,
-    ) -> None:
-        settings = config.settings
-        store = BlobStore(home.layout.blobs, settings.blobs.bytes)
-        limits = BlobSettings(settings.blobs.upload or None, settings.blobs.download or None)
-        self._exchange = BlobExchange(network, store, limits)
-        work = settings.work
+    _WHY: Final = "this node has no compute device (work.devices is empty)"
+    _FIX: Final = "Name one in work.devices, and restart the daemon."
+
+    def state(self) -> WorkState:
+        """See `WorkPort`."""
+        return WorkState(False, False, None, self._WHY, (), (), None)
+
+    def pause(self, seconds: float | None) -> None:
+        """See `WorkPort`."""
+        raise self._refused("there is nothing to pause")
+
+    def resume(self) -> None:
+        """See `WorkPort`."""
+        raise self._refused("there is nothing to resume")
+
+    async def submit(self, folder: Path) -> JobId:
+        """See `JobsPort`."""
+        raise self._refused("this node cannot originate jobs")
+
+    async def cancel(self, job: JobId) -> str:
+        """See `JobsPort`."""
+        raise self._refused("this node originates no job")
+
+    def progress(self, job: JobId) -> JobProgress:
+        """See `JobsPort`."""
+        return JobProgress()
+
+    async def model(self, job: JobId, folder: Path) -> Hash32:
+        """See `JobsPort`."""
+        raise self._refused("this node fetches no models")
+
+    def _refused(self, what: str) -> Refused:
+        return Refused(what, self._WHY, self._FIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What roles stand on."""
+
+    home: Home
+    config: Callable[[], Config]
+    key: SigningKey
+    chain: ChainNode
+    network: Network
+    life: Life
+
+
+class Roles:
+    """All of them, as the daemon starts and ends them."""
+
+    def __init__(self, ground: Ground) -> None:
+        """Open blobs and notes. Raises ConfigError, StoreFailed, StoreCorrupt."""
+        self._ground = ground
+        settings = ground.config().settings
+        limits = settings.blobs
+        self._store = BlobStore(ground.home.layout.blobs, limits.bytes)
+        pace = BlobSettings(limits.upload or None, limits.download or None)
+        self._exchange = BlobExchange(ground.network, self._store, pace)
+        self._worker = self._make_worker() if settings.work.devices else None
+        nobody = NoCompute()
+        self.work: WorkPort = self._worker or nobody
+        self.jobs: JobsPort = self._worker or nobody
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled. Started when blobs are exchanged; compute takes seconds more."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._exchange.run)
+            if self._worker is not None:
+                nursery.start_soon(self._work, self._worker)
+            task_status.started()
+
+    async def drain(self) -> None:
+        """Return when no batch is in hand any more; take no new one from now on."""
+        await trio.lowlevel.checkpoint()
+        if self._worker is not None and PART not in self._ground.life.broken:
+            await self._worker.drain()
+
+    def figures(self) -> Iterator[Figure]:
+        """For the metrics."""
+        yield Figure("aliad_blobs_used_bytes", "Room that blobs take.", self._store.used)
+        if self._worker is not None:
+            yield from self._worker.figures()
+
+    async def _work(self, worker: Worker) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(worker.run)
+                await nursery.start(worker.node.run)
+                log.info("compute is ready: %s", worker.node.compute.engine().device)
+        except Exception as error:
+            worker.failed = self._ground.life.broken[PART] = first_line(error)
+            log.exception("compute failed; the node goes on without it")
+
+    def _make_worker(self) -> Worker:
+        ground = self._ground
+        work = ground.config().settings.work
         place = WorkPlace(
-            home.compute,
+            ground.home.compute,
             work.devices,
             work.threads,
             work.nice,
@@ -60,139 +142,6 @@ class Roles:
             node_id_of(work.reward_to) if work.reward_to else None,
             work.jobs,
         )
-        self._node = NodeWork(chain.service, network, store, self._exchange, place, key)
-        self._obstacle = _STARTING
-        self._resume_at: float | None = None
-        self._resumption = trio.CancelScope()
-        self._nursery: trio.Nursery | None = None
-        self.work: WorkPort = self
-        self.jobs: JobsPort = self
-        life.warners.append(self._warn)
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Until cancelled. Begins at once; the compute processes follow in their time."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                await nursery.start(self._exchange.run)
-                task_status.started()
-                await self._compute(nursery)
-        finally:
-            self._node.close()
-
-    async def _compute(self, nursery: trio.Nursery) -> None:
-        """Start what computes; without it, the node goes on and says why."""
-        try:
-            await nursery.start(self._node.run)
-        except (ConfigError, ComputeError) as error:
-            self._obstacle = " ".join(str(error).splitlines())
-            log.error("this host computes nothing until it is restarted: %s", self._obstacle)
-        else:
-            self._obstacle = ""
-            engine = self._node.compute.engine()
-            log.info("computing on %s, engine %s", engine.device, engine.digest.hex())
-
-    async def drain(self) -> None:
-        """Return when no batch is in hand any more; take no new one from now on."""
-        if self._obstacle:
-            return
-        await self._node.drain()
-
-    def _warn(self) -> str:
-        if self._obstacle and self._obstacle != _STARTING:
-            return f"this host computes nothing: {self._obstacle}"
-        halted = self._node.halted()
-        return f"works no more for {halted[0][0].hex()[:8]}: {halted[0][1]}" if halted else ""
-
-    def figures(self) -> Iterator[Figure]:
-        """For the metrics."""
-        node = self._node
-        yield Figure(
-            "aliad_work_batches", "Batches trained.", node.compute.batches_done, counter=True
-        )
-        yield Figure("aliad_work_active", "Pieces of work in hand.", len(node.duties()))
-        yield Figure("aliad_blob_bytes", "Bytes of blobs on the disk.", node.store.used)
-
-    # The worker, as methods of the socket see it
-
-    def state(self) -> WorkState:
-        """See `WorkPort`."""
-        node, left = self._node, None
-        if self._resume_at is not None:
-            left = max(0.0, self._resume_at - trio.current_time())
-        engine = None if self._obstacle else node.compute.engine().digest
-        devices = tuple(
-            DeviceState(
-                each.name,
-                each.alive,
-                each.task,
-                each.memory,
-                each.tokens,
-                each.tokens * 1e6 / each.micros if each.micros else 0.0,
-                None if each.temperature is None else each.temperature / 1000,
-            )
-            for each in node.compute.devices()
-        )
-        troubles = tuple(
-            f"{type(want).__name__}: {why.splitlines()[0]}"
-            for want, why in node.service.reconciler.troubles()
-        )
-        return WorkState(
-            node.place.enabled and not self._obstacle,
-            node.paused,
-            left,
-            self._obstacle,
-            node.duties(),
-            devices,
-            engine,
-            troubles,
-        )
-
-    def pause(self, seconds: float | None) -> None:
-        """See `WorkPort`."""
-        self._resumption.cancel()
-        self._resume_at = None
-        self._node.pause(True)
-        if seconds is not None and self._nursery is not None:
-            self._resume_at = trio.current_time() + seconds
-            self._resumption = trio.CancelScope()
-            self._nursery.start_soon(self._resume_later, seconds, self._resumption)
-
-    async def _resume_later(self, seconds: float, scope: trio.CancelScope) -> None:
-        with scope:
-            await trio.sleep(seconds)
-            self._resume_at = None
-            self._node.pause(False)
-
-    def resume(self) -> None:
-        """See `WorkPort`."""
-        self._resumption.cancel()
-        self._resume_at = None
-        self._node.pause(False)
-
-    # The jobs
-
-    async def submit(self, folder: Path) -> JobId:
-        """See `JobsPort`."""
-        if self._obstacle:
-            raise Refused("this node cannot originate now", self._obstacle, "aliad work status")
-        return await self._node.submit(folder)
-
-    async def cancel(self, job: JobId) -> str:
-        """See `JobsPort`."""
-        await trio.lowlevel.checkpoint()
-        return self._node.cancel(job)
-
-    def progress(self, job: JobId) -> JobProgress:
-        """See `JobsPort`."""
-        spec = self._node.service.desk.book.spec(job)
-        if spec is None:
-            return JobProgress()
-        training = spec.training
-        languages = f"{training.source}-{training.target}"
-        losses, speed = self._node.reported(job)
-        return JobProgress(training.name, languages, spec.plan.rounds, losses, speed)
-
-    async def model(self, job: JobId, folder: Path) -> Hash32:
-        """See `JobsPort`."""
-        return await self._node.model(job, folder)
+        service = ground.chain.service
+        node = NodeWork(service, ground.network, self._store, self._exchange, place, ground.key)
+        return Worker(node, service, lambda: ground.config().settings.work)

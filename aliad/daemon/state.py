@@ -67,7 +67,7 @@ class Life:
             try:
                 await run()
             except Exception as error:
-                self.broken[part] = _first_line(error)
+                self.broken[part] = first_line(error)
                 log.exception("%s failed; it is started again in %.0f s", part, pause)
             else:
                 return
@@ -78,7 +78,8 @@ class Life:
             self.broken.pop(part, None)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What failed, of a group the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error.what if isinstance(error, AliadError) else f"{type(error).__name__}: {error}"

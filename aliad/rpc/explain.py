@@ -12,6 +12,8 @@ from aliad.ledger.jobs import JobKind, RulingMode
 from aliad.ledger.transactions import TransactionKind
 from aliad.rpc.plain import alia, short_job, short_node
 from aliad.types import ZERO_HASH, BatchIndex, JobId, NodeId, Round
+from aliad.work.messages import Assignment, Gossip, ResultMessage, WorkNotice
+from aliad.work.reports import WorkReport
 
 CAUSES = {
     e.Cause.WRONG_RESULT: "a wrong result was proven",
@@ -193,6 +195,29 @@ def tell(event: e.Event, me: NodeId | None = None) -> str:  # noqa: PLR0911, PLR
             return f"{_who(event.subject, me)} may no longer open training jobs"
         case _:
             assert_never(event)
+
+
+def tell_message(message: Gossip, me: NodeId | None = None) -> str:
+    """What a node said about its work, in a sentence."""
+    match message:
+        case Assignment():
+            return f"the originator opened {_round(message.job, message.round)}"
+        case ResultMessage():
+            return f"{_who(message.node, me)} is bound to its result; {_report(message.report)}"
+        case WorkNotice():
+            who = _who(message.report.node, me)
+            return f"{who} computed again: {_report(message.report)}"
+        case _:
+            assert_never(message)
+
+
+def _report(report: WorkReport) -> str:
+    heat = "" if report.temperature is None else f", {report.temperature / 1000:.0f} °C"
+    return (
+        f"{_batch(report)} in {report.micros / 1e6:.1f} s on {report.device}, "
+        f"{report.tokens_per_second:,.0f} tokens/s, loss {report.loss / 1000:.3f}, "
+        f"{report.memory / 2**20:,.0f} MiB{heat}"
+    )
 
 
 def _who(node: NodeId, me: NodeId | None) -> str:

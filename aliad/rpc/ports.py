@@ -116,14 +116,15 @@ class DeviceState:
     alive: bool
     task: str
     memory_used: int
-    memory_total: int
+    tokens: int
+    tokens_per_second: float
     temperature: float | None
-    restarts: int
 
 
 @dataclass(frozen=True, slots=True)
 class WorkState:
-    """What this node's worker does. ``obstacle`` is why it takes no work, empty if it does."""
+    """What this node's worker does. ``obstacle`` is why it takes no work, empty if it does;
+    ``troubles`` are what failed and is tried again."""
 
     enabled: bool
     paused: bool
@@ -132,8 +133,7 @@ class WorkState:
     duties: tuple[str, ...]
     devices: tuple[DeviceState, ...]
     engine: Hash32 | None
-    batches_done: int
-    batches_failed: int
+    troubles: tuple[str, ...] = ()
 
 
 class WorkPort(Protocol):

@@ -158,9 +158,7 @@ class FakeNode:
     life: Phase = Phase.READY
     ended: list[bool] = field(default_factory=list)
     level: str = "info"
-    work: WorkState = field(
-        default_factory=lambda: WorkState(True, False, None, "", (), (), None, 0, 0)
-    )
+    work: WorkState = field(default_factory=lambda: WorkState(True, False, None, "", (), (), None))
     connected: tuple[PeerState, ...] = ()
     explode: Callable[[], None] = lambda: None
 

@@ -1,5 +1,6 @@
 """The audit trail: what happened to a job, a round, a batch, a node; what is in dispute."""
 
+import heapq
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Annotated
@@ -10,7 +11,7 @@ from aliad.errors import RemoteProtocolError
 from aliad.ledger.events import decode_event
 from aliad.ledger.job_state import get_draws, get_jobs
 from aliad.ledger.jobs import DrawPhase
-from aliad.rpc.explain import tell
+from aliad.rpc.explain import tell, tell_message
 from aliad.rpc.permissions import Permission
 from aliad.rpc.plain import hexed, kind_of, plain
 from aliad.rpc.ports import Backend
@@ -19,6 +20,7 @@ from aliad.rpc.registry import Nothing, Object, Params, View, method
 from aliad.store import audit
 from aliad.store.projection import about_batch, about_job, about_node, about_round
 from aliad.types import BatchIndex, NodeId, Round
+from aliad.work.messages import decode_gossip
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=5000)]
@@ -80,25 +82,29 @@ class OfNode(Params):
 async def of_job(node: Backend, query: OfJob) -> AuditView:
     """Everything this node knows of a job."""
     with looking(node.chain) as look:
-        subject = about_job(find_job(look, query.job)[0])
-        return _entries(look, subject, query.first, query.limit, node.chain.self_id)
+        job_id = find_job(look, query.job)[0]
+        found = _about(look, about_job(job_id), job_id)
+        return _page(found, query.first, query.limit, node.chain.self_id)
 
 
 @method("audit.round", Permission.READ)
 async def of_round(node: Backend, query: OfRound) -> AuditView:
     """Everything this node knows of a round: assignments, results, draws, verdicts, payments."""
     with looking(node.chain) as look:
-        subject = about_round(find_job(look, query.job)[0], Round(query.round))
-        return _entries(look, subject, query.first, query.limit, node.chain.self_id)
+        job_id, number = find_job(look, query.job)[0], Round(query.round)
+        heard = job_id + _number(number)
+        found = _about(look, about_round(job_id, number), heard)
+        return _page(found, query.first, query.limit, node.chain.self_id)
 
 
 @method("audit.batch", Permission.READ)
 async def of_batch(node: Backend, query: OfBatch) -> AuditView:
     """The life of one batch."""
     with looking(node.chain) as look:
-        job_id = find_job(look, query.job)[0]
-        subject = about_batch(job_id, Round(query.round), BatchIndex(query.batch))
-        return _entries(look, subject, query.first, query.limit, node.chain.self_id)
+        job_id, number = find_job(look, query.job)[0], Round(query.round)
+        heard = job_id + _number(number) + _number(query.batch)
+        found = _about(look, about_batch(job_id, number, BatchIndex(query.batch)), heard)
+        return _page(found, query.first, query.limit, node.chain.self_id)
 
 
 @method("audit.node", Permission.READ)
@@ -106,7 +112,8 @@ async def of_node(node: Backend, query: OfNode) -> AuditView:
     """What a node did as worker, checker, validator."""
     who = read_node(query.node, node.chain.self_id)
     with looking(node.chain) as look:
-        return _entries(look, about_node(who), query.first, query.limit, node.chain.self_id)
+        found = _about(look, about_node(who), who)
+        return _page(found, query.first, query.limit, node.chain.self_id)
 
 
 class LogQuery(Params):
@@ -159,8 +166,17 @@ async def disputes(node: Backend, _query: Nothing) -> list[DisputeView]:
         ]
 
 
-def _entries(look: Look, subject: bytes, first: int, limit: int, me: NodeId) -> AuditView:
-    return _page(audit.about(look.reader, subject), first, limit, me)
+def _about(look: Look, told: bytes, heard: bytes) -> Iterator[tuple[int, audit.AuditEntry]]:
+    """What the ledger told and what other nodes said of a subject, in the order of the log."""
+    return heapq.merge(
+        audit.about(look.reader, told),
+        audit.about(look.reader, heard),
+        key=lambda pair: pair[0],
+    )
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(8, "big")
 
 
 def _page(
@@ -174,22 +190,24 @@ def _page(
 
 def _shown(page: Iterable[tuple[int, audit.AuditEntry]], me: NodeId) -> Iterator[AuditEntryView]:
     for serial, entry in page:
-        try:
-            event = decode_event(entry.payload)
-        except RemoteProtocolError:
-            # What a node heard from others is in the encoding of its own area.
-            yield AuditEntryView(
-                serial=serial,
-                time=entry.time,
-                kind=entry.kind,
-                text=f"{entry.kind}, {len(entry.payload)} bytes",
-                fields={"payload": hexed(entry.payload)},
-            )
-            continue
-        yield AuditEntryView(
-            serial=serial,
-            time=entry.time,
-            kind=kind_of(event),
-            text=tell(event, me),
-            fields=plain(event),
-        )
+        kind, text, fields = _told(entry, me) or _heard(entry, me)
+        yield AuditEntryView(serial=serial, time=entry.time, kind=kind, text=text, fields=fields)
+
+
+def _told(entry: audit.AuditEntry, me: NodeId) -> tuple[str, str, Object] | None:
+    """An event of the ledger."""
+    try:
+        event = decode_event(entry.payload)
+    except RemoteProtocolError:
+        return None
+    return kind_of(event), tell(event, me), plain(event)
+
+
+def _heard(entry: audit.AuditEntry, me: NodeId) -> tuple[str, str, Object]:
+    """What a node said, or a mark of the log's own."""
+    try:
+        message = decode_gossip(entry.payload)
+    except RemoteProtocolError:
+        shown = {"payload": hexed(entry.payload)}
+        return entry.kind, f"{entry.kind}, {len(entry.payload)} bytes", shown
+    return entry.kind, tell_message(message, me), plain(message)

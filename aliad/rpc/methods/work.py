@@ -21,15 +21,15 @@ HISTORY_LOOKED_AT = 2000
 
 
 class DeviceView(View):
-    """A compute device."""
+    """A compute process; memory in bytes, temperature in degrees Celsius."""
 
     device: str
     alive: bool
     task: str
     memory_used: int
-    memory_total: int
+    tokens: int
+    tokens_per_second: float
     temperature: float | None
-    restarts: int
 
 
 class JobWorkView(View):
@@ -58,8 +58,7 @@ class WorkView(View):
     jobs: list[JobWorkView]
     barred: bool
     verified_batches: int
-    batches_done: int
-    batches_failed: int
+    troubles: list[str]
     earned_nano: int
     vested_nano: int
     lost_nano: int
@@ -90,17 +89,16 @@ async def status(node: Backend, _query: Nothing) -> WorkView:
                     alive=d.alive,
                     task=d.task,
                     memory_used=d.memory_used,
-                    memory_total=d.memory_total,
+                    tokens=d.tokens,
+                    tokens_per_second=round(d.tokens_per_second, 1),
                     temperature=d.temperature,
-                    restarts=d.restarts,
                 )
                 for d in state.devices
             ],
             jobs=jobs,
             barred=standing.barred,
             verified_batches=standing.verified,
-            batches_done=state.batches_done,
-            batches_failed=state.batches_failed,
+            troubles=list(state.troubles),
             earned_nano=earned,
             vested_nano=vested,
             lost_nano=lost,
