@@ -5,6 +5,7 @@ A peer id is the base58 text of the identity multihash of the key in libp2p's pr
 ``12D3KooW…``. So a node's network identity, signing identity and account are one and the same key.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import base58
@@ -17,11 +18,13 @@ _PREFIX: Final = bytes.fromhex("002408011220")
 _LENGTH: Final = 52  # characters
 
 
+@lru_cache(maxsize=1024)
 def peer_id_of(node: NodeId) -> PeerId:
     """The peer id of a node."""
     return PeerId(base58.b58encode(_PREFIX + node).decode("ascii"))
 
 
+@lru_cache(maxsize=1024)
 def node_id_of(peer: str) -> NodeId:
     """The public key in a peer id. Raises RemoteProtocolError for anything but an Ed25519 one."""
     try:

@@ -24,5 +24,5 @@ class ChainSettings:
     max_draft_transactions: int = 2_000  # a block must be executed well within Δ
     status_interval: float = 5.0  # between two questions how far the others are
     patience: float = 2.0  # how long the vote waits for sync to say or do something
-    publish_every: float = 0.01  # own transactions of this long share one gossip message
+    publish_every: float = 0.05  # own transactions of this long share one gossip message
     repeat_after: float = 5.0  # until an own transaction that is not committed is gossiped again

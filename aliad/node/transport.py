@@ -9,7 +9,8 @@ messages in one frame. Gossip serves the rest:
   block and fetch it from a neighbour. Who has heard one does not repeat it.
 
 A message to somebody who is not connected goes to a neighbour instead if it asks for something:
-who told us of a block need not be the only one to have it.
+who told us of a block need not be the only one to have it. The neighbour may have heard of the
+block a moment ago itself: it remembers who asked, and answers when it has committed the block.
 """
 
 from collections import OrderedDict
@@ -22,9 +23,11 @@ import trio
 
 from aliad.consensus import wire
 from aliad.consensus.engine import Engine
+from aliad.consensus.messages import Final as FinalBlock
 from aliad.consensus.messages import Message, Need, Proposal, Want, WantCert
 from aliad.consensus.votes import Certificate, Kind, Vote
 from aliad.errors import RemoteProtocolError
+from aliad.ledger.state import Changes
 from aliad.net.network import (
     MAX_DIRECT_BYTES,
     MAX_GOSSIP_BYTES,
@@ -32,7 +35,7 @@ from aliad.net.network import (
     Network,
     Verdict,
 )
-from aliad.node.committed import CommittedChain
+from aliad.node.committed import CommittedBlock, CommittedChain
 from aliad.node.frames import decode_frame, encode_frame, take_frame
 from aliad.peer_id import node_id_of, peer_id_of
 from aliad.types import Height, NodeId, PeerId
@@ -40,6 +43,8 @@ from aliad.types import Height, NodeId, PeerId
 VOTES: Final = "/aliad/votes/1"
 MAX_WAITING_BYTES: Final = 8 << 20  # for one peer; older messages give way
 GOSSIP_PAUSE: Final = 0.02  # seconds between gossiped frames
+MAX_QUESTION_BYTES: Final = 64  # any longer message asks for nothing
+MAX_ASKERS: Final = 64
 RELAY_PAUSE: Final = 0.25  # seconds a node waits, by its rank, for another to tell of a block
 WINDOW: Final = 2  # heights above the open one that are worth forwarding
 FOR_ALL: Final = (Proposal, Vote, Certificate)
@@ -68,7 +73,9 @@ class VoteTransport:
         self._lines: dict[PeerId, _Line] = {}
         self._gossip = _Line()
         self._told: OrderedDict[Height, None] = OrderedDict()  # certificates heard or gossiped
+        self._askers: set[NodeId] = set()  # without a vote, for the block of the open height
         self._nursery: trio.Nursery | None = None
+        chain.on_commit(self._answer_askers)
 
     # Towards the others
 
@@ -203,8 +210,27 @@ class VoteTransport:
             self._deliver(source, message)
 
     def _deliver(self, source: NodeId, data: bytes) -> None:
+        if len(data) <= MAX_QUESTION_BYTES:
+            self._remember_asker(source, wire.decode(data))
         if self.engine is not None:
             self.engine.deliver(source, data)
+
+    def _remember_asker(self, source: NodeId, message: Message) -> None:
+        if (
+            isinstance(message, Need | Want)
+            and message.height == self._chain.tip.height + 1
+            and len(self._askers) < MAX_ASKERS
+            and not self._may_sign(source)
+        ):
+            self._askers.add(source)
+
+    def _answer_askers(self, block: CommittedBlock, _: Changes) -> None:
+        askers, self._askers = self._askers, set()
+        final = self._chain.final(block.height) if askers else None
+        if final is not None:
+            data = wire.encode(FinalBlock(block.height, *final))
+            for asker in sorted(askers):
+                self._enqueue(peer_id_of(asker), data)
 
     def validate(self, message: GossipMessage) -> Verdict:
         """Forward what validators say about the heights in question; signatures are left to those

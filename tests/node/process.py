@@ -14,6 +14,7 @@ import trio
 from aliad.consensus.timing import Timing
 from aliad.ledger.accounts import get_account
 from aliad.ledger.genesis import compute_genesis_hash
+from aliad.ledger.mempool import MempoolFull
 from aliad.ledger.transactions import Transfer, encode_transaction, sign_transaction
 from aliad.net.libp2p import Libp2pNetwork, NetworkSettings
 from aliad.node.chain import ChainNode
@@ -22,7 +23,7 @@ from aliad.node.service import ChainService
 from aliad.node.settings import ChainSettings
 from aliad.peer_id import peer_id_of
 from aliad.store.datadir import Layout
-from aliad.types import Height, Millis, NanoAlia
+from aliad.types import Hash32, Height, Millis, NanoAlia
 from tests.node.world import FEE, USERS, fund, make_genesis, node_key
 
 VALIDATORS = 4
@@ -39,11 +40,22 @@ def describe(service: ChainService, height: int | None = None) -> dict[str, obje
     return {
         "height": tip.height,
         "hash": tip.hash.hex(),
+        "time": block.time if block else 0,
+        "payments": len(block.events) // 2 if block else 0,
         "app": block.header.app.hex() if block else "",
         "balance": get_account(service.state, USERS[1].node_id).balance,
         "votes": service.health().votes,
         "cpu": time.process_time(),
     }
+
+
+async def submit(service: ChainService, raw: bytes) -> Hash32:
+    """Wait while too many of the sender's transactions are waiting."""
+    while True:
+        try:
+            return service.submit(raw)
+        except MempoolFull:
+            await trio.sleep(0.01)
 
 
 async def pay(service: ChainService, user: int, count: int, rate: float) -> None:
@@ -52,8 +64,8 @@ async def pay(service: ChainService, user: int, count: int, rate: float) -> None
     nonce = get_account(service.state, key.node_id).nonce
     begun = time.monotonic()
 
-    async def wait(name: bytes, since: float) -> None:
-        await service.wait_included(name)  # type: ignore[arg-type]
+    async def wait(name: Hash32, since: float) -> None:
+        await service.wait_included(name)
         taken.append(round((time.monotonic() - since) * 1000, 1))
 
     async with trio.open_nursery() as nursery:
@@ -64,7 +76,7 @@ async def pay(service: ChainService, user: int, count: int, rate: float) -> None
             if rate:
                 await trio.sleep(max(0, begun + number / rate - time.monotonic()))
             since = time.monotonic()
-            name = service.submit(encode_transaction(tx))
+            name = await submit(service, encode_transaction(tx))
             if rate:
                 nursery.start_soon(wait, name, since)
             else:

@@ -99,7 +99,7 @@ class _Liar:
         self.lied = False
 
     async def serve(self, peer: PeerId, data: bytes) -> bytes:
-        answer = await self._world.running[0].network.handlers[SYNC](peer, data)
+        answer = await self._world.handler(0, SYNC)(peer, data)
         if is_status(data):
             status = decode_status(answer)
             return encode_status(Status(status.genesis, Height(1), Height(10**12), status.block))

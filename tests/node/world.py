@@ -21,7 +21,8 @@ from aliad.ledger.transactions import (
     sign_transaction,
 )
 from aliad.ledger.validators import make_validator_set
-from aliad.net.network import Network
+from aliad.net.network import Network, RequestHandler
+from aliad.net.simulated.world import SimulatedNetwork
 from aliad.node.chain import ChainNode
 from aliad.node.opening import NodeStores, open_node_chain
 from aliad.node.settings import ChainSettings
@@ -126,7 +127,7 @@ class Running:
     """A node that runs, and how to stop it."""
 
     node: ChainNode
-    network: HubNetwork
+    network: Network
     stores: NodeStores
     scope: trio.CancelScope
     ended: trio.Event
@@ -137,7 +138,10 @@ class Running:
 
 
 class World:
-    """Nodes by number; each keeps its databases in memory, or under ``root`` if there is one."""
+    """Nodes by number; each keeps its databases in memory, or under ``root`` if there is one.
+
+    They meet in a hub, or in the simulated network if there is one.
+    """
 
     def __init__(
         self,
@@ -148,7 +152,9 @@ class World:
         params: Params | None = None,
         settings: ChainSettings = SETTINGS,
         holders: Sequence[SigningKey] = (),
+        simulated: SimulatedNetwork | None = None,
     ) -> None:
+        self.simulated = simulated
         self.nursery = nursery
         self.hub = Hub()
         self.genesis = make_genesis(validators, params)
@@ -162,6 +168,23 @@ class World:
     def peer(self, number: int) -> PeerId:
         return peer_id_of(node_key(number).node_id)
 
+    def _join(self, peer: PeerId, dial: Sequence[PeerId] | None) -> Network:
+        if self.simulated is not None:
+            return self.simulated.join(peer, dial)
+        network = HubNetwork(self.hub, peer, self.nursery)
+        self.hub.join(network)
+        return network
+
+    def _leave(self, peer: PeerId) -> None:
+        if self.simulated is not None:
+            self.simulated.crash(peer)
+        else:
+            self.hub.leave(peer)
+
+    def handler(self, number: int, protocol: str) -> RequestHandler:
+        """How a node in the hub answers requests."""
+        return self.hub.members[self.peer(number)].handlers[protocol]
+
     def open(self, number: int) -> NodeStores:
         if self.root is not None:
             layout = Layout(self.root / str(number), "test")
@@ -170,14 +193,13 @@ class World:
         start = self.start_state or make_genesis_state(self.genesis)
         return self.memory.setdefault(number, Memory()).open(self.genesis, start)
 
-    async def start(self, *numbers: int) -> None:
+    async def start(self, *numbers: int, dial: Sequence[PeerId] | None = None) -> None:
         for number in numbers:
             stores = self.open(number)
             node = ChainNode(stores, node_key(number), self.settings, wall)
-            network = HubNetwork(self.hub, self.peer(number), self.nursery)
+            network = self._join(self.peer(number), dial)
             run = Running(node, network, stores, trio.CancelScope(), trio.Event())
             await self.nursery.start(self._run, run)
-            self.hub.join(network)
             self.running[number] = run
 
     async def _run(
@@ -185,14 +207,14 @@ class World:
     ) -> None:
         try:
             with run.scope:
-                await run.node.run(_as_network(run.network), task_status=task_status)
+                await run.node.run(run.network, task_status=task_status)
         except* Killed:
-            self.hub.leave(run.network.self_id)
+            self._leave(run.network.self_id)
         run.ended.set()
 
     async def stop(self, number: int) -> None:
         run = self.running.pop(number)
-        self.hub.leave(run.network.self_id)
+        self._leave(run.network.self_id)
         run.scope.cancel()
         await run.ended.wait()
         if self.root is not None:
@@ -243,10 +265,6 @@ class World:
     def agreed(self) -> bool:
         lowest = min(run.height for run in self.running.values())
         return all(len(self.roots(height)) == 1 for height in range(1, lowest + 1))
-
-
-def _as_network(network: HubNetwork) -> Network:
-    return network
 
 
 def with_era(blocks: int, **changes: int) -> Params:
