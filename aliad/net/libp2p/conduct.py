@@ -42,6 +42,7 @@ class Conduct:
         self.limits = Limits(dict(settings.allowances))
         self.dialer = Dialer(settings.dialing, (), random.SystemRandom().random)
         self.disconnect: Callable[[PeerId], None] = lambda _peer: None
+        self._leaving: set[PeerId] = set()  # told to, while what they sent is still worked on
         self._bans_changed = trio.Event()
 
     def banned(self, peer: PeerId) -> bool:
@@ -58,28 +59,39 @@ class Conduct:
         return False
 
     def fault(self, peer: PeerId, fault: Fault, what: str) -> None:
-        """Lower the peer's score, and disconnect or ban it if that was once too often."""
-        if peer == self.self_id:
+        """Lower the peer's score, and disconnect or ban it if that was once too often.
+
+        A flood is one reason to part, not thousands: what still arrives from a peer that is banned
+        or leaving is neither logged nor held against it a second time.
+        """
+        if peer == self.self_id or self.banned(peer):
             return
         self.metrics.penalties += 1
         reaction = self.scores.penalise(peer, fault, time.monotonic())
-        log.info("peer %s: %s (%s)", peer, fault.name.lower(), what)
+        log.debug("peer %s: %s (%s)", peer, fault.name.lower(), what)
         match reaction:
             case Reaction.KEEP:
-                return
-            case Reaction.DISCONNECT:
+                pass
+            case Reaction.DISCONNECT if peer not in self._leaving:
+                self._leaving.add(peer)
                 self.metrics.disconnects += 1
                 log.warning("disconnecting %s: %s", peer, what)
+                self.disconnect(peer)
+            case Reaction.DISCONNECT:
+                pass
             case Reaction.BAN:
                 self.ban(peer, what)
-                return
-        self.disconnect(peer)
+
+    def came_or_left(self, peer: PeerId) -> None:
+        """The peer's connection is a new one, or gone."""
+        self._leaving.discard(peer)
 
     def ban(self, peer: PeerId, why: str) -> None:
         """Keep the peer out for a time, also across restarts."""
         ban = self.bans.ban(peer, wall_clock())
         self.metrics.bans += 1
-        self.book.forget(peer)
+        if peer not in self.dialer.keep:  # whom the config names is dialed again afterwards
+            self.book.forget(peer)
         self._bans_changed.set()
         log.warning("banned %s for the %s. time: %s", peer, ban.times, why)
         self.disconnect(peer)
@@ -93,6 +105,7 @@ class Conduct:
                 with trio.move_on_after(60):
                     await self._bans_changed.wait()
                 await self._save()
+                await trio.sleep(1)
         finally:
             with trio.CancelScope(shield=True):
                 await self._save()

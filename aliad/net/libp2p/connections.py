@@ -202,6 +202,7 @@ class Connections:
         if self._conduct.banned(peer):  # while it was being added
             self.disconnect(peer)
         if first:
+            self._conduct.came_or_left(peer)
             self._conduct.dialer.connected(peer, time.monotonic())
             self._announce(PeerUp(peer))
         self._changed.set()
@@ -217,6 +218,7 @@ class Connections:
         self._metrics.disconnected(_direction(conn))
         if not conns:
             del self._open[peer]
+            self._conduct.came_or_left(peer)
             self._conduct.dialer.disconnected(peer, time.monotonic())
             self._announce(PeerDown(peer))
         self._changed.set()

@@ -435,6 +435,8 @@ class SimulatedEndpoint:
 
     def fault(self, peer: PeerId, fault: Fault) -> None:
         """Lower the score, and end the connection if it is low enough."""
+        if self.kept_out_for(peer) > 0:
+            return
         self.metrics.penalties += 1
         match self.scores.penalise(peer, fault, trio.current_time()):
             case Reaction.KEEP:
