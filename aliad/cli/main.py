@@ -40,6 +40,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "drain": ("aliad.cli.node:drain", "Finish the batches in hand, then end the daemon."),
     "health": ("aliad.cli.node:health", "Tell whether the node does all it should."),
     "init": ("aliad.cli.init:init", "Set up a node: key, settings, genesis."),
+    "job": ("aliad.cli.job:job", "Originate training jobs, follow them, fetch models."),
     "key": ("aliad.cli.key:key", "Show, save, restore and protect the node's key."),
     "model": (
         "aliad.cli.model:model",

@@ -95,16 +95,21 @@ class Roles:
         self._exchange = BlobExchange(ground.network, self._store, pace)
         self._worker = self._make_worker() if settings.work.devices else None
         nobody = NoCompute()
+        ground.life.warners.append(self._warn)
         self.work: WorkPort = self._worker or nobody
         self.jobs: JobsPort = self._worker or nobody
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Started when blobs are exchanged; compute takes seconds more."""
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._exchange.run)
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._exchange.run)
+                if self._worker is not None:
+                    nursery.start_soon(self._work, self._worker)
+                task_status.started()
+        finally:
             if self._worker is not None:
-                nursery.start_soon(self._work, self._worker)
-            task_status.started()
+                self._worker.node.close()
 
     async def drain(self) -> None:
         """Return when no batch is in hand any more; take no new one from now on."""
@@ -117,6 +122,10 @@ class Roles:
         yield Figure("aliad_blobs_used_bytes", "Room that blobs take.", self._store.used)
         if self._worker is not None:
             yield from self._worker.figures()
+
+    def _warn(self) -> str:
+        halted = self._worker.node.halted() if self._worker and not self._worker.failed else ()
+        return f"works no more for job {halted[0][0].hex()[:8]}: {halted[0][1]}" if halted else ""
 
     async def _work(self, worker: Worker) -> None:
         try:
@@ -144,4 +153,5 @@ class Roles:
         )
         service = ground.chain.service
         node = NodeWork(service, ground.network, self._store, self._exchange, place, ground.key)
-        return Worker(node, service, lambda: ground.config().settings.work)
+        mark = ground.home.compute / "paused"
+        return Worker(node, service, lambda: ground.config().settings.work, mark)

@@ -8,15 +8,13 @@ from typing import Final
 
 import trio
 
-from aliad.compute.process.failures import ComputeError
-from aliad.compute.process.replies import Status
 from aliad.config.settings import WorkSettings
 from aliad.daemon.curves import Curve
 from aliad.daemon.gpus import Gpu, Gpus
 from aliad.daemon.metrics import Figure
 from aliad.daemon.pausing import Leave, Moment
 from aliad.errors import ConfigError
-from aliad.ledger.job_state import get_jobs
+from aliad.node.compute import DeviceInUse
 from aliad.node.service import ChainService
 from aliad.node.work import NodeWork
 from aliad.rpc.ports import DeviceState, JobProgress, Refused, WorkState
@@ -24,9 +22,9 @@ from aliad.types import Hash32, JobId
 from aliad.work.reconciler import Want
 
 LOOK_SECONDS: Final = 2.0
-STATUS_SECONDS: Final = 5.0
-# What a drain waits for: a batch that is being computed, and its way to whoever waits for it.
-IN_HAND: Final = frozenset({"Train", "Hand", "Recompute", "ComputeCheck", "Collect", "Settle"})
+# What a drain waits for beside the batch itself: its way to whoever waits for it, for a while.
+ON_THE_WAY: Final = frozenset({"Hand", "Collect", "Settle"})
+FAREWELL_SECONDS: Final = 20.0
 
 
 @dataclass(slots=True)
@@ -36,14 +34,19 @@ class Worker:
     node: NodeWork
     chain: ChainService
     settings: Callable[[], WorkSettings]
+    paused_mark: Path  # there while the operator wants no work until he says so
     leave: Leave = field(default_factory=Leave)
     draining: bool = False
     failed: str = ""
     _gpus: Gpus = field(default_factory=Gpus)
     _heat: tuple[Gpu, ...] = ()
-    _statuses: dict[str, Status | None] = field(default_factory=dict)
     _curves: dict[JobId, Curve] = field(default_factory=dict)
     _obstacle: str = "the compute processes are starting"
+
+    def __post_init__(self) -> None:
+        """Take up a pause that outlived the daemon."""
+        if self.paused_mark.exists():
+            self.leave.pause(None)
 
     # WorkPort
 
@@ -58,7 +61,7 @@ class Worker:
             resumes_in=self.leave.seconds_left(trio.current_time()),
             obstacle=self.failed or self._obstacle,
             duties=tuple(sorted(active)),
-            devices=tuple(self._device(name) for name in settings.devices),
+            devices=tuple(self._device(each) for each in self.node.compute.devices()),
             engine=self._engine(),
             troubles=tuple(
                 f"{tell_want(want)}: {' '.join(reason.split())}"
@@ -68,11 +71,14 @@ class Worker:
 
     def pause(self, seconds: float | None) -> None:
         """See `WorkPort`."""
+        if seconds is None:
+            self.paused_mark.touch(0o600)
         self.leave.pause(None if seconds is None else trio.current_time() + seconds)
         self._look()
 
     def resume(self) -> None:
         """See `WorkPort`."""
+        self.paused_mark.unlink(missing_ok=True)
         self.leave.resume()
         self._look()
 
@@ -86,20 +92,8 @@ class Worker:
     async def cancel(self, job: JobId) -> str:
         """See `JobsPort`."""
         self._require_engine()
-        found = dict(get_jobs(self.chain.state)).get(job)
-        if found is None or found.owner != self.node.key.node_id:
-            raise Refused(
-                "this node does not originate that job",
-                "only its originator stops a job, or it is over",
-                "`aliad job list` shows whose it is.",
-            )
-        self.node.service.desk.book.halt(job, "stopped by the operator")
-        self.node.service.reconciler.wake()
         await trio.lowlevel.checkpoint()
-        return (
-            "this node records no round of the job any more; the network ends it after some "
-            "abandoned rounds, and work that was done is paid"
-        )
+        return self.node.cancel(job)
 
     def progress(self, job: JobId) -> JobProgress:
         """See `JobsPort`."""
@@ -131,45 +125,43 @@ class Worker:
 
     async def run(self) -> None:
         """Watch the host until cancelled; the node's work runs beside this."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_leave)
-            nursery.start_soon(self._watch_devices)
+        while True:
+            self._heat = await trio.to_thread.run_sync(self._gpus.read)
+            self._look()
+            await trio.sleep(LOOK_SECONDS)
 
     async def drain(self) -> None:
         """Take no new batch, and return when none is in hand any more."""
         self.draining = True
         self._look()
-        while self._in_hand():  # noqa: ASYNC110 - the reconciler tells nobody when it is done
-            await trio.sleep(0.2)
+        await self.node.drain()
+        with trio.move_on_after(FAREWELL_SECONDS):
+            while self._on_the_way():  # noqa: ASYNC110 - the reconciler tells nobody when it is done
+                await trio.sleep(0.2)
 
-    def _in_hand(self) -> bool:
+    def _on_the_way(self) -> bool:
         active = self.node.service.reconciler.active()
-        return any(type(want).__name__ in IN_HAND for want in active)
+        return any(type(want).__name__ in ON_THE_WAY for want in active)
 
     def figures(self) -> Iterator[Figure]:
         """For the metrics."""
-        for name, status in self._statuses.items():
-            labels = (("device", name),)
-            tokens = status.tokens if status else 0
-            yield Figure("aliad_work_tokens", "Target tokens trained.", tokens, labels, True)
-            yield Figure(
-                "aliad_work_device_up", "1 if its process answers.", float(bool(status)), labels
-            )
-        active = [type(want).__name__ for want in self.node.service.reconciler.active()]
-        for kind in sorted(IN_HAND):
-            labels = (("kind", kind.lower()),)
-            yield Figure("aliad_work_active", "Duties in hand.", active.count(kind), labels)
+        compute = self.node.compute
+        for outcome, count in (("done", compute.batches_done), ("failed", compute.batches_failed)):
+            labels = (("outcome", outcome),)
+            yield Figure("aliad_work_batches", "Batches computed.", count, labels, counter=True)
+        for device in compute.devices():
+            labels = (("device", device.name),)
+            seconds = device.micros / 1e6
+            yield Figure("aliad_work_tokens", "Target tokens trained.", device.tokens, labels, True)
+            yield Figure("aliad_work_seconds", "Time of training.", seconds, labels, True)
+            yield Figure("aliad_work_device_up", "1 if it answers.", float(device.alive), labels)
+        active = len(self.node.service.reconciler.active())
+        yield Figure("aliad_work_active", "Duties in hand.", active)
         for gpu in self._heat:
             labels = (("gpu", str(gpu.index)),)
             yield Figure("aliad_gpu_memory_used_bytes", "Memory in use.", gpu.memory_used, labels)
             yield Figure("aliad_gpu_utilization_ratio", "Load, 0 to 1.", gpu.utilization, labels)
             yield Figure("aliad_gpu_temperature_celsius", "Heat.", gpu.temperature, labels)
-
-    async def _watch_leave(self) -> None:
-        while True:
-            self._heat = await trio.to_thread.run_sync(self._gpus.read)
-            self._look()
-            await trio.sleep(LOOK_SECONDS)
 
     def _look(self) -> None:
         """Decide whether to compute, and tell the roles if that changed."""
@@ -188,34 +180,16 @@ class Worker:
         if book.paused != bool(reason):
             self.node.service.pause(bool(reason))
 
-    async def _watch_devices(self) -> None:
-        while True:
-            for process in self.node._pool.processes:
-                found: Status | None = None
-                with trio.move_on_after(STATUS_SECONDS):
-                    try:
-                        found = await process.status()
-                    except ComputeError:
-                        found = None
-                self._statuses[process.settings.device] = found
-            await trio.sleep(STATUS_SECONDS)
-
-    def _device(self, name: str) -> DeviceState:
-        status = self._statuses.get(name)
-        if status is None:
-            return DeviceState(name, False, "", 0, 0, 0.0, None)
-        task = ""
-        if status.running is not None:
-            share = f", {100 * status.done // status.total}%" if status.total else ""
-            task = f"computes{share}"
+    def _device(self, device: DeviceInUse) -> DeviceState:
+        heat = None if device.temperature is None else device.temperature / 1000
         return DeviceState(
-            name,
-            True,
-            task,
-            status.memory_used,
-            status.tokens,
-            status.tokens_per_second,
-            self._temperature(name),
+            device.name,
+            device.alive,
+            device.task,
+            device.memory,
+            device.tokens,
+            device.tokens * 1e6 / device.micros if device.micros else 0.0,
+            self._temperature(device.name) or heat,
         )
 
     def _temperature(self, device: str) -> float | None:
