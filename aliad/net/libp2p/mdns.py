@@ -1,8 +1,8 @@
-"""Finds peers on the local network by multicast DNS (https://github.com/libp2p/specs/blob/master/discovery/mdns.md).
+"""Finds peers on the local network by multicast DNS.
 
-This node announces itself under a random name, with its addresses as ``dnsaddr=`` entries, and
-learns those of others. What it learns is hearsay like any other: anybody on the local network can
-say anything.
+The specification is https://github.com/libp2p/specs/blob/master/discovery/mdns.md. This node
+announces itself under a random name, with its addresses as ``dnsaddr=`` entries, and learns those
+of others. What it learns is hearsay like any other: anybody on the local network can say anything.
 """
 
 import contextlib

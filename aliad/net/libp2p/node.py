@@ -13,6 +13,7 @@ from aliad.net.libp2p.direct import Direct
 from aliad.net.libp2p.gossip import Gossip
 from aliad.net.libp2p.host import Stack, listening, running_stack
 from aliad.net.libp2p.inbox import Inbox
+from aliad.net.libp2p.kademlia import run_kademlia
 from aliad.net.libp2p.mdns import run_mdns
 from aliad.net.libp2p.requests import Requests
 from aliad.net.libp2p.settings import NetworkSettings
@@ -231,7 +232,9 @@ class Libp2pNetwork:
         if self._settings.mdns:
             announce = [f"{text}{suffix}" for text in self._settings.announce]
             where, interfaces = announce or self._addresses, self._settings.mdns_interfaces
-            nursery.start_soon(run_mdns, where, self._found_nearby, interfaces)
+            nursery.start_soon(run_mdns, where, self._heard_of, interfaces)
+        if self._settings.kademlia:
+            nursery.start_soon(run_kademlia, stack.host, self._heard_of)
         await self._gossip.attach(stack.pubsub, nursery)
         self._connections.attach(stack.swarm, nursery)
 
@@ -242,8 +245,8 @@ class Libp2pNetwork:
         self._streams.detach()
         self._connections.detach()
 
-    def _found_nearby(self, peer: PeerId, places: tuple[Address, ...]) -> None:
-        # as if told by ourselves: all who are near share the room for one teller's hearsay
+    def _heard_of(self, peer: PeerId, places: tuple[Address, ...]) -> None:
+        # as if told by ourselves: what comes by these ways shares one teller's room
         if not self._conduct.banned(peer) and self._conduct.book.learn(peer, places, self._self_id):
             self._connections.learned()
 
