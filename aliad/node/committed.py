@@ -10,10 +10,10 @@ use the tip's view of the state, which later commits do not change.
 
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 import trio
 
@@ -149,17 +149,9 @@ class CommittedChain:
             return None
         return decode_rows(header, body), wire.decode_certificate(raw)
 
-    async def blocks(self, after: Height) -> AsyncIterator[CommittedBlock]:
-        """Every block above ``after``, in order and without a gap, then each new one.
-
-        Nothing is queued for a reader: who falls behind is served from memory, then from disk.
-        """
-        height = Height(max(after, self.base))
-        while True:
-            while height < self._tip.height:
-                height = Height(height + 1)
-                yield self.block(height)
-            await self._grown.wait()
+    def blocks(self, after: Height) -> "BlockStream":
+        """Every block above ``after``, in order and without a gap, then each new one."""
+        return BlockStream(self, Height(max(after, self.base)))
 
     async def wait_grown(self) -> None:
         """Until the next commit."""
@@ -357,6 +349,24 @@ class CommittedChain:
         if tip.certificate is not None:
             self._certified.set()
             self._certified = trio.Event()
+
+
+class BlockStream:
+    """Nothing is queued for a reader: who falls behind is served from memory, then from disk."""
+
+    def __init__(self, chain: CommittedChain, after: Height) -> None:
+        self._chain = chain
+        self._height = after
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CommittedBlock:
+        await trio.lowlevel.checkpoint()
+        while self._height >= self._chain.tip.height:
+            await self._chain.wait_grown()
+        self._height = Height(self._height + 1)
+        return self._chain.block(self._height)
 
 
 def _trail_row(trail: Sequence[Certificate]) -> bytes:

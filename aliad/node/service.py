@@ -1,6 +1,6 @@
 """The chain as roles and RPC see it: what is committed, what happens next, and how to add to it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from aliad.ledger.genesis import Genesis
 from aliad.ledger.params import Params
 from aliad.ledger.state import StateReader
 from aliad.ledger.transactions import Transaction, TransactionBody, decode_transaction
-from aliad.node.committed import CommittedBlock, CommittedChain
+from aliad.node.committed import BlockStream, CommittedBlock, CommittedChain
 from aliad.node.execution import ChainTip
 from aliad.node.outbox import Outbox, Outcome
 from aliad.node.pool import TransactionPool
@@ -127,7 +127,7 @@ class ChainService:
         raw = decode_payload(read_body(body)[1]).transactions[place.position]
         return TransactionPlace(place, decode_transaction(raw))
 
-    def blocks(self, after: Height | None = None) -> AsyncIterator[CommittedBlock]:
+    def blocks(self, after: Height | None = None) -> BlockStream:
         """Every block above ``after`` (None: the tip) in order, none left out, then each new one.
 
         A slow reader holds up nobody: it is served from the disk. The events of a block read from

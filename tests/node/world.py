@@ -11,7 +11,7 @@ from aliad.consensus.timing import Timing
 from aliad.crypto import SigningKey
 from aliad.ledger import keys
 from aliad.ledger.accounts import get_account
-from aliad.ledger.genesis import Genesis
+from aliad.ledger.genesis import Genesis, compute_genesis_hash
 from aliad.ledger.params import Params
 from aliad.ledger.records import ACCOUNT, ECONOMY, Account, Economy
 from aliad.ledger.transactions import (
@@ -56,9 +56,13 @@ def node_key(number: int) -> SigningKey:
     return key(f"node {number}")
 
 
-def make_genesis(validators: int, params: Params | None = None) -> Genesis:
+def make_genesis(
+    validators: int, params: Params | None = None, originators: Sequence[SigningKey] = ()
+) -> Genesis:
     powers = {node_key(number).node_id: Power(10) for number in range(validators)}
-    return Genesis("nodes", START, make_validator_set(powers), (), params or Params(era_blocks=20))
+    allowed = tuple(sorted(each.node_id for each in originators))
+    rules = params or Params(era_blocks=20)
+    return Genesis("nodes", START, make_validator_set(powers), allowed, rules)
 
 
 def fund(genesis: Genesis, holders: Sequence[SigningKey] = ()) -> GenesisState:
@@ -152,18 +156,23 @@ class World:
         params: Params | None = None,
         settings: ChainSettings = SETTINGS,
         holders: Sequence[SigningKey] = (),
+        originators: Sequence[SigningKey] = (),
         simulated: SimulatedNetwork | None = None,
     ) -> None:
         self.simulated = simulated
         self.nursery = nursery
         self.hub = Hub()
-        self.genesis = make_genesis(validators, params)
+        self.genesis = make_genesis(validators, params, originators)
         self.start_state: GenesisState | None = fund(self.genesis, holders)
         self.settings = settings
         self.root = root
         self.running: dict[int, Running] = {}
         self.memory: dict[int, Memory] = {}
         self._nonces: dict[NodeId, int] = {}
+
+    @property
+    def genesis_hash(self) -> Hash32:
+        return compute_genesis_hash(self.genesis)
 
     def peer(self, number: int) -> PeerId:
         return peer_id_of(node_key(number).node_id)
