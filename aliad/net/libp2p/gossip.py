@@ -57,6 +57,7 @@ class Gossip:
         self._metrics = conduct.metrics
         self._topics: dict[str, _Subscription] = {}
         self._seen = Seen()
+        self._judged: set[str] = set()  # topics whose validator libp2p asks
         self._pubsub: Any = None
         self._nursery: trio.Nursery | None = None
         now = time.monotonic()
@@ -114,6 +115,7 @@ class Gossip:
             return self._judge(topic, PeerId(str(forwarder)), message)
 
         self._pubsub.set_topic_validator(topic, validate, is_async_validator=False)
+        self._judged.add(topic)
         await self._pubsub.subscribe(topic)
 
     def _judge(self, topic: str, via: PeerId, message: rpc_pb2.Message) -> bool:
@@ -192,6 +194,16 @@ class Gossip:
         self._metrics.message(topic, Direction.IN, len(accepted.data))
         if not subscription.inbox.put(accepted):
             self._metrics.drop(topic, Drop.QUEUE_FULL)
+
+    def pushed(self, forwarder: str, message: rpc_pb2.Message) -> None:
+        """See `workarounds.Sink`. What was signed has been judged, now or before."""
+        (topic,) = message.topicIDs
+        author = author_of(message)
+        if topic not in self._judged or author is None or self._conduct.banned(author):
+            return
+        if message.from_id + message.seqno not in self._seen:
+            self._metrics.drop(topic, Drop.MALFORMED)
+            self._conduct.fault(PeerId(forwarder), Fault.INVALID, f"forged on {topic}")
 
     def malformed(self, peer: str, what: str) -> None:
         """See `workarounds.Sink`."""

@@ -17,7 +17,7 @@ import trio
 from aliad.net.libp2p import Libp2pNetwork
 from aliad.net.network import PeerDown, RequestFailed
 from tests.net.hostile.intruder import Gone, intruder
-from tests.net.hostile.malice import Inside, Outside
+from tests.net.hostile.malice import INSIDE, OUTSIDE
 from tests.net.libp2p.nodes import accept, new_node, running
 from tests.net.worker import ECHO, TOPIC, Launch, Status, Worker, start_worker
 
@@ -119,7 +119,7 @@ async def attack(worker: Worker, seed: int, cases: int, done: Counter[str]) -> N
     while done.total() - began < cases:
         identity += 1
         if chance.random() < 0.1:
-            kind = chance.choice(Outside)
+            kind = chance.choice(OUTSIDE)
             done[kind.__name__] += 1
             with suppress(Gone):
                 await kind(chance, worker.address)
@@ -127,7 +127,7 @@ async def attack(worker: Worker, seed: int, cases: int, done: Counter[str]) -> N
         try:
             async with intruder(worker.address, identity, source=identity) as peer:
                 for _ in range(chance.randint(1, 8)):
-                    case = chance.choice(Inside)
+                    case = chance.choice(INSIDE)
                     done[case.__name__] += 1
                     await case(chance, peer)
                     await trio.sleep(chance.random() * 0.05)

@@ -6,7 +6,7 @@ raise Gone when the victim has had enough.
 
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 
 import trio
 from libp2p.pubsub.pb import rpc_pb2
@@ -37,18 +37,22 @@ IDENTIFY: Final = "/ipfs/id/1.0.0"
 PUSH: Final = "/ipfs/id/push/1.0.0"
 PROTOCOLS: Final = (GOSSIP, ECHO, VOTES, PEERS, IDENTIFY, PUSH, "/ipfs/ping/1.0.0", "/unknown/1")
 
-Outside: Final[list[Callable[[Random, str], Awaitable[None]]]] = []
-Inside: Final[list[Callable[[Random, Intruder], Awaitable[None]]]] = []
+Outer: TypeAlias = Callable[[Random, str], Awaitable[None]]
+Inner: TypeAlias = Callable[[Random, Intruder], Awaitable[None]]
+OUTSIDE: Final[list[Outer]] = []
+INSIDE: Final[list[Inner]] = []
 
 
-def outside(kind: Callable[[Random, str], Awaitable[None]]) -> None:
+def outside(kind: Outer) -> Outer:
     """A case for which no key is needed."""
-    Outside.append(kind)
+    OUTSIDE.append(kind)
+    return kind
 
 
-def inside(kind: Callable[[Random, Intruder], Awaitable[None]]) -> None:
+def inside(kind: Inner) -> Inner:
     """A case of an authenticated peer."""
-    Inside.append(kind)
+    INSIDE.append(kind)
+    return kind
 
 
 def noise(chance: Random, longest: int) -> bytes:

@@ -8,6 +8,7 @@ A test that fails in its first half says that libp2p has changed and the workaro
 import contextlib
 import gc
 import inspect
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +85,8 @@ class Keep:
 
     def deliver(self, message: rpc_pb2.Message) -> None:
         self.messages.append(message.data)
+
+    def pushed(self, _forwarder: str, _message: rpc_pb2.Message) -> None: ...
 
     def malformed(self, _peer: str, what: str) -> None:
         self.faults.append(what)
@@ -670,3 +673,38 @@ async def test_the_address_of_an_ipv6_peer_is_unknown() -> None:
         assert conn.muxed_conn.get_remote_address() is None
         assert workarounds.peer_ip(conn) == "::1"
         await host.close()
+
+
+@pytest.mark.trio
+async def test_a_node_that_was_busy_takes_its_peers_for_dead() -> None:
+    async def stays_connected(fair: bool) -> bool:
+        host = plain_host(
+            1,
+            enable_health_monitoring=True,
+            abort_connection_on_ping_failure=True,
+            health_initial_delay=0.1,
+            health_warmup_window=0.1,
+            health_check_interval=0.2,
+            ping_timeout=1,
+        )
+        peer, busy = plain_host(2), trio.Event()
+
+        async def answer_while_all_are_busy(stream: Any) -> None:
+            data = await stream.read(32)
+            if not busy.is_set():
+                time.sleep(3)  # noqa: ASYNC251 - both hosts run in this thread
+                busy.set()
+            await stream.write(data)
+
+        async with hosting(host, peer):
+            if fair:
+                await workarounds.forgive_late_pings(host.get_network())
+            peer.set_stream_handler(TProtocol("/ipfs/ping/1.0.0"), answer_while_all_are_busy)
+            await connect_hosts(host, peer)
+            with trio.fail_after(30):
+                await busy.wait()
+            await trio.sleep(1)
+            return peer.get_id() in host.get_network().connections
+
+    assert not await stays_connected(fair=False)
+    assert await stays_connected(fair=True)
