@@ -36,6 +36,19 @@ PURE = [
     "net/metrics.py",
     "net/peers/[!ef]*.py",
     "documents/[!r]*.py",
+    "work/dataset.py",
+    "work/follower.py",
+    "work/history.py",
+    "work/judging.py",
+    "work/messages.py",
+    "work/notebook.py",
+    "work/opening.py",
+    "work/originator.py",
+    "work/reports.py",
+    "work/seeds.py",
+    "work/situation.py",
+    "work/states.py",
+    "work/trainer.py",
 ]
 WORLD = {"trio", "libp2p", "plyvel", "torch", "time", "random", "os", "socket", "pathlib"}
 

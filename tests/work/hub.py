@@ -301,6 +301,8 @@ class DigestCompute:
     def __init__(self, disk: Disk, engine: Hash32, work: int, seconds: float = 0.01) -> None:
         self.disk, self._engine, self.work, self.seconds = disk, engine, work, seconds
         self.trained = 0
+        self.applied = 0
+        self.lie = False
 
     def engine(self) -> Engine:
         return Engine(self._engine, "digests", 1_000)
@@ -341,8 +343,11 @@ class DigestCompute:
 
     async def apply(self, spec: JobSpec, state: FileId, update: FileId) -> StateFile:
         await trio.sleep(self.seconds)
+        self.applied += 1
         raw = self.disk.read(state)
         rounds = int.from_bytes(raw[:4], "big") + 1
+        if self.lie:
+            return self._state(rounds, digest_of(b"a lie", raw))
         return self._state(rounds, digest_of(raw, self.disk.read(update)))
 
     async def remove(self, file: FileId) -> None:
@@ -384,6 +389,7 @@ class Node:
         self._compute, self._clock, self._more = compute, clock, more
         self._scope = trio.CancelScope()
         self.deaths = 0
+        self.computes: list[DigestCompute] = []
         hub.nodes[key.node_id] = self
 
     @property
@@ -397,7 +403,7 @@ class Node:
             self.key,
             Notebook(DyingNotes(self.disk)),
             self.chain,
-            self._compute(self.disk),
+            self._make_compute(),
             NodeBlobs(self.hub, self.key.node_id, self.disk),
             NodeMessages(self.hub, self.key.node_id),
             self._clock,
@@ -406,6 +412,12 @@ class Node:
         self._scope = trio.CancelScope()
         nursery.start_soon(self._run, self.service, self._scope)
         return self.service
+
+    def _make_compute(self) -> Compute:
+        compute = self._compute(self.disk)
+        if isinstance(compute, DigestCompute):
+            self.computes.append(compute)
+        return compute
 
     async def _run(self, service: WorkService, scope: trio.CancelScope) -> None:
         try:

@@ -81,6 +81,7 @@ class Network:
         for content in job.blobs:
             self.owner.disk.blobs[blob_name(content)] = (content, None)
         self.id = JobId(Hash32(bytes(32)))
+        self.forged: bytes | None = None
 
     def add(self, signer: SigningKey) -> Node:
         """One more node, not started yet."""
@@ -92,7 +93,10 @@ class Network:
         for node in [self.owner, *self.workers]:
             node.start(self.nursery)
         most = self.ledger.params.max_batch_work
-        self.owner.chain.post(b"open", make_open_job(self.job.package, self.job.index, most))
+        body = make_open_job(self.job.package, self.job.index, most)
+        if self.forged is not None:
+            body = replace(body, spec=self.forged)
+        self.owner.chain.post(b"open", body)
         while not get_jobs(self.ledger.state):
             await self.ledger.changed(self.ledger.height)
         ((self.id, _),) = get_jobs(self.ledger.state)
