@@ -26,7 +26,7 @@ from aliad.peer_id import node_id_of
 from aliad.types import PeerId
 
 MAX_EVENTS: Final = 1 << 16  # that a reader may be behind
-MAX_CONNECTIONS_TO_ONE: Final = 2  # when both sides dial at the same time, both connections stay
+MAX_ONE_WAY: Final = 2  # connections of one peer and direction, of which the newer one stays
 CHANNEL: Final = "connections"
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class Connections:
             self._metrics.drop(CHANNEL, Drop.BANNED)
             return False
         limit = self._settings.max_inbound if inbound else self._settings.max_outbound
-        crowded = len(self._open.get(known, ())) >= MAX_CONNECTIONS_TO_ONE
+        crowded = len(self._one_way(known, inbound)) >= MAX_ONE_WAY
         if known == self._conduct.self_id or crowded or self._count(inbound) >= limit:
             self._metrics.drop(CHANNEL, Drop.LIMIT)
             return False
@@ -197,6 +197,11 @@ class Connections:
         await trio.lowlevel.checkpoint()
         peer = PeerId(str(conn.muxed_conn.peer_id))
         first = peer not in self._open
+        # Who dials again has lost the connection it had, even if this side did not notice. When
+        # both dial at the same time, there is one of each direction, and both stay.
+        for stale in self._one_way(peer, _direction(conn) is Direction.IN):
+            if self._nursery is not None:
+                self._nursery.start_soon(self._close_one, stale)
         self._open.setdefault(peer, []).append(conn)
         self._metrics.connected(_direction(conn))
         if self._conduct.banned(peer):  # while it was being added
@@ -298,12 +303,19 @@ class Connections:
         self._conduct.book.confirm(peer, address, wall_clock())
 
     async def _close(self, peer: PeerId) -> None:
+        for conn in list(self._open.get(peer, ())):
+            await self._close_one(conn)
+
+    async def _close_one(self, conn: Any) -> None:  # noqa: ANN401
         with trio.move_on_after(10):
-            for conn in list(self._open.get(peer, ())):
-                try:
-                    await conn.close()
-                except Exception as error:
-                    log.debug("closing the connection to %s: %r", peer, error)
+            try:
+                await conn.close()
+            except Exception as error:
+                log.debug("closing a connection: %r", error)
+
+    def _one_way(self, peer: PeerId, inbound: bool) -> list[Any]:
+        wanted = Direction.IN if inbound else Direction.OUT
+        return [conn for conn in self._open.get(peer, ()) if _direction(conn) is wanted]
 
     def _count(self, inbound: bool) -> int:
         wanted = Direction.IN if inbound else Direction.OUT

@@ -59,6 +59,7 @@ async def running_stack(
         exits.push_async_exit(running.__aexit__)
         exits.callback(stack.pubsub.seen_messages.stop)  # a thread that nobody else ends
         exits.push_async_callback(stack.host.close)
+        await workarounds.forgive_late_pings(stack.swarm)
         taken = [a for a in addresses if str(a) not in stack.swarm.listeners]
         if not taken:
             await exits.enter_async_context(background_trio_service(stack.router))

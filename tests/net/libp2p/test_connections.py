@@ -229,3 +229,18 @@ async def test_two_nodes_that_dial_each_other_at_once_stay_connected() -> None:
         a.disconnect(b.self_id)
         await until(lambda: not a.peers() and not b.peers())
         assert len(events) == 2
+
+
+@pytest.mark.trio
+async def test_a_peer_that_dials_again_replaces_the_connection_it_lost() -> None:
+    a, b = new_node(1), new_node(2)
+    again = new_node(1)  # as after a power cut, of which the other side has heard nothing
+    events = b.events()
+    async with running(a, b):
+        await connect(a, b)
+        async with running(again):
+            await again.dial(b.addresses[0])
+            await until(lambda: not a.peers())
+            assert b.connections() == (Connection(a.self_id, True, "127.0.0.1"),)
+            assert len(events) == 1  # nobody was told of a going that was none
+        await until(lambda: not b.peers())
