@@ -30,6 +30,7 @@ class Ended(click.exceptions.Exit):
     metavar="FILE",
     help="Where the key's passphrase stands, mode 0600.",
 )
+@click.option("--cheat", is_flag=True, hidden=True, help="For `aliad devnet --cheaters`.")
 @click.option(
     "--set", "settings", multiple=True, metavar="PATH=VALUE", help="A setting: log.level=debug."
 )
@@ -39,6 +40,7 @@ def run(
     file: Path | None,
     passphrase_file: Path | None,
     settings: tuple[str, ...],
+    cheat: bool,
 ) -> None:
     """Run the node in the foreground until it is told to end.
 
@@ -59,4 +61,6 @@ def run(
         flags["node.datadir"] = str(datadir.absolute())
     if chain is not None:
         flags["node.chain"] = chain
-    raise Ended(run_daemon(Sources(os.environ, flags, file), os.environ, passphrase_file))
+    raise Ended(
+        run_daemon(Sources(os.environ, flags, file), os.environ, passphrase_file, cheat=cheat)
+    )

@@ -62,6 +62,7 @@ class Launch:
     key: SigningKey
     environment: Mapping[str, str]
     again: Callable[[], Config]
+    cheat: bool = False
 
 
 class Daemon:
@@ -103,7 +104,15 @@ class Daemon:
         life.is_level = lambda: _is_level(chain)
         life.warners += [lambda: _clock_warning(chain), lambda: _loop_warning(self._heartbeat)]
         roles = Roles(
-            Ground(self._launch.home, lambda: self._config, self._launch.key, chain, network, life)
+            Ground(
+                self._launch.home,
+                lambda: self._config,
+                self._launch.key,
+                chain,
+                network,
+                life,
+                self._launch.cheat,
+            )
         )
         backend = Backend(
             DaemonSide(life, self._metrics, self._reload),

@@ -11,11 +11,12 @@ from typing import Final
 import trio
 
 from aliad.config.loading import Config, Sources, load_config
+from aliad.config.presets import DEVNET
 from aliad.daemon.daemon import Daemon, Launch
 from aliad.daemon.failures import exit_code, find_reason
 from aliad.daemon.home import find_home
 from aliad.daemon.logs import set_up_logging
-from aliad.errors import AliadError
+from aliad.errors import AliadError, ConfigError
 from aliad.keys.files import read_key_text
 from aliad.keys.passphrase import find_passphrase
 from aliad.keys.sealing import is_sealed
@@ -25,11 +26,23 @@ WANTED_FILES: Final = 8192
 log = logging.getLogger(__name__)
 
 
-def run_daemon(sources: Sources, environment: Mapping[str, str], passphrase: Path | None) -> int:
+def run_daemon(
+    sources: Sources,
+    environment: Mapping[str, str],
+    passphrase: Path | None,
+    *,
+    cheat: bool = False,
+) -> int:
     """Run until asked to end; gives the exit code. Raises ConfigError before anything started."""
     config = load_config(sources)
     os.umask(0o077)
     home = find_home(config)
+    if cheat and home.chain != DEVNET:
+        raise ConfigError(
+            "a node cheats on the devnet only",
+            f"this one is of the chain {home.chain}, where its stake would burn",
+            "Leave --cheat out.",
+        )
     text = read_key_text(home.key_path)
     secret = None
     if is_sealed(text, str(home.key_path)):
@@ -42,7 +55,7 @@ def run_daemon(sources: Sources, environment: Mapping[str, str], passphrase: Pat
         return load_config(sources)
 
     try:
-        trio.run(Daemon(Launch(config, home, key, environment, again)).run)
+        trio.run(Daemon(Launch(config, home, key, environment, again, cheat)).run)
     except BaseException as error:
         return _explain(error)
     return 0

@@ -14,6 +14,7 @@ import trio
 
 from aliad.config.loading import Config
 from aliad.crypto import SigningKey
+from aliad.daemon.cheating import CheatingCompute
 from aliad.daemon.home import Home
 from aliad.daemon.metrics import Figure
 from aliad.daemon.state import Life, first_line
@@ -21,6 +22,7 @@ from aliad.daemon.worker import Worker
 from aliad.net.blobs.exchange import BlobExchange, BlobSettings
 from aliad.net.network import Network
 from aliad.node.chain import ChainNode
+from aliad.node.compute import NodeCompute
 from aliad.node.work import NodeWork, WorkPlace
 from aliad.peer_id import node_id_of
 from aliad.rpc.ports import JobProgress, JobsPort, Refused, WorkPort, WorkState
@@ -80,6 +82,7 @@ class Ground:
     chain: ChainNode
     network: Network
     life: Life
+    cheat: bool
 
 
 class Roles:
@@ -152,6 +155,14 @@ class Roles:
             work.jobs,
         )
         service = ground.chain.service
-        node = NodeWork(service, ground.network, self._store, self._exchange, place, ground.key)
+        node = NodeWork(
+            service,
+            ground.network,
+            self._store,
+            self._exchange,
+            place,
+            ground.key,
+            new_compute=CheatingCompute if ground.cheat else NodeCompute,
+        )
         mark = ground.home.compute / "paused"
         return Worker(node, service, lambda: ground.config().settings.work, mark)

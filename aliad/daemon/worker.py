@@ -13,11 +13,12 @@ from aliad.daemon.curves import Curve
 from aliad.daemon.gpus import Gpu, Gpus
 from aliad.daemon.metrics import Figure
 from aliad.daemon.pausing import Leave, Moment
-from aliad.errors import ConfigError
+from aliad.errors import ConfigError, RemoteProtocolError
 from aliad.node.compute import DeviceInUse
 from aliad.node.service import ChainService
 from aliad.node.work import NodeWork
 from aliad.rpc.ports import DeviceState, JobProgress, Refused, WorkState
+from aliad.spec.job import JobSpec, decode_job_spec
 from aliad.types import Hash32, JobId
 from aliad.work.reconciler import Want
 
@@ -97,7 +98,7 @@ class Worker:
 
     def progress(self, job: JobId) -> JobProgress:
         """See `JobsPort`."""
-        spec = None if self.failed else self.node.service.desk.book.spec(job)
+        spec = self._spec(job)
         if spec is None:
             return JobProgress()
         curve = self._curves.setdefault(job, Curve(job))
@@ -106,15 +107,24 @@ class Worker:
         return JobProgress(
             name=training.name,
             languages=f"{training.source}-{training.target}",
+            epochs=training.epochs,
             rounds=rounds,
             losses=curve.losses(),
             tokens_per_second=curve.tokens_per_second(),
             seconds_left=curve.seconds_left(rounds),
             fields={
                 "parameters": training.parameters,
-                "halted": self.node.service.desk.book.halted(job) or "",
+                "halted": "" if self.failed else self.node.service.desk.book.halted(job) or "",
             },
         )
+
+    def _spec(self, job: JobId) -> JobSpec | None:
+        """As the chain has it: jobs that are over have no notes any more."""
+        raw = self.node.service.desk.chain.spec(job)
+        try:
+            return None if raw is None else decode_job_spec(raw)
+        except RemoteProtocolError:
+            return None  # the ledger does not look into specs
 
     async def model(self, job: JobId, folder: Path) -> Hash32:
         """See `JobsPort`."""

@@ -85,6 +85,7 @@ class NodeWork:
     place: WorkPlace
     key: SigningKey
     wall: Callable[[], int] = wall_clock
+    new_compute: Callable[[ComputePool], NodeCompute] = NodeCompute
     service: WorkService = field(init=False)
     compute: NodeCompute = field(init=False)
     blobs: NodeBlobs = field(init=False)
@@ -104,7 +105,7 @@ class NodeWork:
                 for device in place.devices
             ]
         )
-        self.compute = NodeCompute(self._pool)
+        self.compute = self.new_compute(self._pool)
         self.blobs = NodeBlobs(self.store, self.exchange, place.files)
         self._notes = LevelDb(place.folder / "notes", create=True)
         self._messages = NetworkMessages(self.network, self.chain.genesis_hash)

@@ -153,6 +153,7 @@ class JobProgress:
 
     name: str = ""
     languages: str = ""
+    epochs: int = 0
     rounds: int = 0
     losses: tuple[float, ...] = ()
     tokens_per_second: float = 0.0
