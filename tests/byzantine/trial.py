@@ -59,7 +59,7 @@ class Trial:
             params=params,
             weather=weather,
         )
-        self.plan = job or make_job(batches=12, epochs=2, exact=exact, **plan)
+        self.plan = job or make_job(batches=16, epochs=2, exact=exact, **plan)
         self.job = JobId(b"")
 
     async def start(self) -> None:

@@ -21,7 +21,7 @@ import trio
 
 from aliad.crypto import SigningKey, key_from_seed
 from aliad.ledger.accounts import get_account
-from aliad.ledger.events import NodeConvicted
+from aliad.ledger.events import NodeConvicted, RoundOpened
 from aliad.ledger.genesis import Genesis
 from aliad.ledger.job_state import get_closed_job, get_draws, get_job, get_jobs
 from aliad.ledger.jobs import Job, Outcome
@@ -34,6 +34,7 @@ from aliad.work.disputes.messages import is_dispute_question
 from aliad.work.notebook import MemoryNotes, Notebook
 from aliad.work.ports import Blobs, Chain, Messages, ModelMade, ModelOrder
 from aliad.work.reconciler import Role
+from aliad.work.seeds import compute_batch_seed
 from aliad.work.service import WorkService
 from tests.work.world_compute import (
     Effort,
@@ -155,6 +156,8 @@ class World:
         genesis = Genesis("world", START, make_validator_set(powers), (keys[0].node_id,), params)
         self.ledger = WorldLedger(genesis, seed, weather or Weather())
         self.memo: Memo = {}
+        self._seeds: dict[tuple[int, int], bytes] = {}
+        self._trainers: dict[bytes, str] = {}
         self.forged: dict[tuple[NodeId, bytes], bytes] = {}  # by node and a batch's seed
         self._nursery: trio.Nursery | None = None
         makers = actors or {}
@@ -168,8 +171,14 @@ class World:
             return StubCompute(directory, effort)
         return ExactCompute(directory, self.memo, self.exact, effort)
 
+    def _settle_schedule(self) -> None:
+        """Tasks run in an order that follows from the seed, as far as trio's own goes."""
+        trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+        trio._core._run._r.seed(self.seed)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
+        self._settle_schedule()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await nursery.start(self.ledger.run)
@@ -239,6 +248,16 @@ class World:
 
     def balance(self, name: str) -> int:
         return get_account(self.ledger.state, self.by_name[name].id).balance
+
+    def trainer_of(self, seed: bytes) -> str:
+        """The name of who was assigned the batch with this seed."""
+        for opened in self.ledger.events(RoundOpened):
+            for slot in opened.slots:
+                if (opened.round, slot.batch) not in self._seeds:
+                    found = compute_batch_seed(opened.job, opened.round, slot.batch)
+                    self._seeds[opened.round, slot.batch] = found
+                    self._trainers[found] = self.nodes[slot.trainer].name
+        return self._trainers[seed]
 
     def check_honest(self) -> None:
         """No honest node was convicted, or blamed by another honest one; the chain replays."""
