@@ -85,6 +85,21 @@ def _message_fields(message: Message) -> tuple[Value, ...]:  # noqa: PLR0911 - a
             assert_never(message)
 
 
+def is_question(data: bytes) -> bool:
+    """Whether an encoded message of our own asks for something, told by its third byte."""
+    return data[2] in (_Type.NEED, _Type.WANT, _Type.WANT_CERT)
+
+
+def is_for_all(data: bytes) -> bool:
+    """Whether an encoded message of our own is part of the vote, told by its third byte."""
+    return data[2] in (_Type.PROPOSAL, _Type.VOTE, _Type.CERTIFICATE)
+
+
+def is_proposal(data: bytes) -> bool:
+    """Whether an encoded message of our own is a proposal, told by its third byte."""
+    return data[2] == _Type.PROPOSAL
+
+
 def decode(data: bytes) -> Message:
     """The message in ``data``.
 

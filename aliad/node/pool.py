@@ -24,11 +24,15 @@ from aliad.net.network import MAX_GOSSIP_BYTES, GossipMessage, Network, Verdict
 from aliad.node.committed import CommittedBlock, CommittedChain
 from aliad.node.frames import decode_frame, encode_frame, take_frame
 from aliad.node.settings import ChainSettings
-from aliad.types import Hash32, Height, Millis, NodeId, Nonce
+from aliad.types import Hash32, Height, Millis, NodeId, Nonce, PeerId
 
 BATCH_BYTES: Final = 200_000
 EARLY: Final = 512  # transactions kept for which an earlier one is missing
 EARLY_NONCES: Final = 64
+BATCH_MISSES: Final = 32  # transactions of one batch that do not apply
+PEER_MISSES: Final = 1024  # and of one neighbour
+MISSES_WINDOW: Final = 10.0  # seconds
+MAX_MISSERS: Final = 1024
 LONGEST_REPEAT: Final = 60.0  # seconds
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,7 @@ class TransactionPool:
         self._verified: dict[bytes, tuple[Hash32, Transaction]] = {}
         self._early: OrderedDict[tuple[NodeId, Nonce], bytes] = OrderedDict()
         self._own: dict[Hash32, _Own] = {}
+        self._misses: dict[PeerId, tuple[float, int]] = {}  # since when, how many
         self._outgoing: list[bytes] = []
         self._wakeup = trio.Event()
         self._chain: CommittedChain | None = None
@@ -87,8 +92,7 @@ class TransactionPool:
 
     def next_nonce(self, sender: NodeId) -> Nonce:
         """The nonce of a sender's next transaction, behind all that wait here."""
-        account = get_account(self._tip_state().state, sender)
-        return Nonce(account.nonce + self._mempool.count_of(sender))
+        return Nonce(self._nonce_of(sender) + self._mempool.count_of(sender))
 
     def candidates(self, max_bytes: int) -> tuple[Transaction, ...]:
         """What a proposer tries, best first."""
@@ -126,24 +130,53 @@ class TransactionPool:
         self._wake()
 
     def validate(self, message: GossipMessage) -> Verdict:
-        """Whether to forward a gossiped batch: if it brings anything that applies here."""
-        news = False
+        """Whether to forward a gossiped batch: if it brings anything that applies here.
+
+        What does not apply costs this node almost as much as what does, and its sender nothing. An
+        honest neighbour forwards little of it, so a batch is dropped after a few, and a neighbour
+        that keeps on sending them is punished.
+        """
+        news, misses = False, 0
         for raw in decode_frame(message.data, MAX_GOSSIP_BYTES):
             if raw in self._verified:
                 continue
             try:
+                tx = decode_transaction(raw)
+                if tx.nonce < self._nonce_of(tx.sender):
+                    continue  # committed a moment ago
                 news |= self._add(raw) is not None
             except InvalidTransaction:
-                news |= self._keep_early(raw)
+                early = self._keep_early(raw)
+                news, misses = news or early, misses + (not early)
             except MempoolFull:
-                continue
+                misses += 1
+            if misses > BATCH_MISSES:
+                break
+        self._charge(message.via, misses)
         return Verdict.ACCEPT if news else Verdict.IGNORE
+
+    def _charge(self, peer: PeerId, misses: int) -> None:
+        """Raises RemoteProtocolError for a neighbour that sends too much that does not apply."""
+        now = trio.current_time()
+        since, count = self._misses.get(peer, (now, 0))
+        if now - since > MISSES_WINDOW:
+            since, count = now, 0
+        self._misses[peer] = since, count + misses
+        if len(self._misses) > MAX_MISSERS:
+            del self._misses[next(iter(self._misses))]
+        if count + misses > PEER_MISSES:
+            raise RemoteProtocolError("sends transactions that do not apply, again and again")
+
+    def _nonce_of(self, sender: NodeId) -> Nonce:
+        return get_account(self._require_chain().tip.state, sender).nonce
 
     def _add(self, raw: bytes) -> Waiting | None:
         entry = self._mempool.add(raw, self._tip_state())
         if entry is None:
             return None
         self._verified[raw] = (entry.name, entry.tx)
+        if len(self._verified) > 2 * self._settings.mempool.count:
+            self._forget_dropped()
         self._try_early(entry.tx)
         self.on_pending()
         return entry
@@ -172,12 +205,15 @@ class TransactionPool:
 
     def _recheck(self, block: CommittedBlock, changes: Changes) -> None:
         self._mempool.recheck(self._tip_state(), changes)
-        self._verified = {
-            raw: found for raw, found in self._verified.items() if found[0] in self._mempool
-        }
+        self._forget_dropped()
         self._own = {name: own for name, own in self._own.items() if name in self._mempool}
         if len(self._mempool):
             self.on_pending()
+
+    def _forget_dropped(self) -> None:
+        self._verified = {
+            raw: found for raw, found in self._verified.items() if found[0] in self._mempool
+        }
 
     def _tip_state(self) -> View:
         chain = self._require_chain()

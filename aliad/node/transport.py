@@ -24,7 +24,7 @@ import trio
 from aliad.consensus import wire
 from aliad.consensus.engine import Engine
 from aliad.consensus.messages import Final as FinalBlock
-from aliad.consensus.messages import Message, Need, Proposal, Want, WantCert
+from aliad.consensus.messages import Message, Need, Proposal, Want
 from aliad.consensus.votes import Certificate, Kind, Vote
 from aliad.errors import RemoteProtocolError
 from aliad.ledger.state import Changes
@@ -45,10 +45,10 @@ MAX_WAITING_BYTES: Final = 8 << 20  # for one peer; older messages give way
 GOSSIP_PAUSE: Final = 0.02  # seconds between gossiped frames
 MAX_QUESTION_BYTES: Final = 64  # any longer message asks for nothing
 MAX_ASKERS: Final = 64
-RELAY_PAUSE: Final = 0.25  # seconds a node waits, by its rank, for another to tell of a block
+RELAY_PAUSE: Final = 0.25  # seconds a node waits, times its rank, for another to tell of a block
+RANKS: Final = 4  # highest rank
 WINDOW: Final = 2  # heights above the open one that are worth forwarding
 FOR_ALL: Final = (Proposal, Vote, Certificate)
-ASKING: Final = (Need, Want, WantCert)
 
 
 @dataclass(slots=True)
@@ -82,7 +82,6 @@ class VoteTransport:
     async def broadcast(self, data: bytes) -> None:
         """To every validator; what they decide reaches everyone else, too."""
         await trio.lowlevel.checkpoint()
-        message = wire.decode(data)
         peers = self._network.peers()
         absent = False
         for member in self._chain.tip.validators.members:
@@ -93,20 +92,21 @@ class VoteTransport:
                 self._enqueue(peer, data)
             else:
                 absent = True
-        if isinstance(message, FOR_ALL) and self._is_validator():
+        if wire.is_question(data):
             if absent:
-                self._enqueue_gossip(message, data)
-            if isinstance(message, Certificate) and message.kind is Kind.FINALIZE:
-                self._tell_of(message, data)
-        elif absent and isinstance(message, ASKING):
-            self._ask_anyone(data)
+                self._ask_anyone(data)
+        elif wire.is_for_all(data) and self._is_validator():
+            if absent:
+                self._enqueue_gossip(data)
+            if not wire.is_proposal(data):
+                self._tell_of(wire.decode(data), data)
 
     async def send(self, peer: NodeId, data: bytes) -> None:
         await trio.lowlevel.checkpoint()
         name = peer_id_of(peer)
         if name in self._network.peers():
             self._enqueue(name, data)
-        elif isinstance(wire.decode(data), ASKING):
+        elif wire.is_question(data):
             self._ask_anyone(data)
 
     def penalise(self, peer: NodeId, reason: str) -> None:
@@ -131,20 +131,24 @@ class VoteTransport:
             self._nursery.start_soon(self._move, peer, line)
         _append(line, data)
 
-    def _enqueue_gossip(self, message: Message, data: bytes) -> None:
-        if len(data) > MAX_GOSSIP_BYTES - 64 and isinstance(message, Proposal):
-            # Too long for gossip: who wants the block asks for it.
-            data = wire.encode(replace(message, block=None))
+    def _enqueue_gossip(self, data: bytes) -> None:
+        if len(data) > MAX_GOSSIP_BYTES - 64:
+            proposal = wire.decode(data)
+            if isinstance(proposal, Proposal):  # who wants the block asks for it
+                data = wire.encode(replace(proposal, block=None))
         if len(data) <= MAX_GOSSIP_BYTES - 64:
             _append(self._gossip, data)
 
-    def _tell_of(self, certificate: Certificate, data: bytes) -> None:
+    def _tell_of(self, message: Message, data: bytes) -> None:
         """Gossip that a block is final, unless somebody else is faster."""
+        if not isinstance(message, Certificate) or message.kind is not Kind.FINALIZE:
+            return
+        certificate = message
         if self._nursery is None or certificate.height in self._told:
             return
         members = [member.node for member in self._chain.tip.validators.members]
         start = int.from_bytes(certificate.block_hash[:4], "big")
-        rank = (members.index(self._me) - start) % len(members)
+        rank = min(RANKS, (members.index(self._me) - start) % len(members))
         self._nursery.start_soon(self._tell_later, certificate.height, data, rank)
 
     async def _tell_later(self, height: Height, data: bytes, rank: int) -> None:
@@ -235,6 +239,8 @@ class VoteTransport:
     def validate(self, message: GossipMessage) -> Verdict:
         """Forward what validators say about the heights in question; signatures are left to those
         who need them, and whoever sent a false one is punished by them."""
+        if not self._is_voter(node_id_of(message.author)):
+            return Verdict.IGNORE
         relevant = False
         for data in decode_frame(message.data, MAX_GOSSIP_BYTES):
             decoded = wire.decode(data)
@@ -259,6 +265,11 @@ class VoteTransport:
                 return message.height > tip.height or message.kind is Kind.FINALIZE
             case _:
                 assert_never(message)
+
+    def _is_voter(self, node: NodeId) -> bool:
+        """Whether it signs or did before: when an era ends, not all nodes are at one height."""
+        last = self._chain.tip.last_validators
+        return self._may_sign(node) or (last is not None and last.power_of(node) > 0)
 
     def _may_sign(self, node: NodeId) -> bool:
         tip = self._chain.tip
