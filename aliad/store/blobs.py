@@ -2,8 +2,10 @@
 
 Rules:
 
-- Whatever is read is hashed and compared; a chunk that is not what its manifest says is never
-  handed out. A complete file with such a chunk is set aside, and the blob counts as missing.
+- A chunk that is not what its manifest says is never handed out. A complete file with such a chunk
+  is set aside, and the blob counts as missing. Whoever uses a blob here gets it hashed and compared
+  as it is read; for peers, who compare themselves, a chunk is hashed again when its file has
+  changed and else once an hour.
 - A complete blob is one contiguous file, so it can be linked in and out. Those who link one out
   must not write to it.
 - Room: a blob counts with its full size from the moment its transfer begins. When there is no
@@ -22,7 +24,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -34,11 +36,21 @@ from aliad.types import BlobId, Hash32
 
 # The time of last use is written down so that it outlives the process, but not at every use.
 TOUCH_SECONDS: Final = 60
+VERIFY_SECONDS: Final = 3600  # for so long a chunk of an unchanged file is taken for good
 _DAMAGED: Final = ".damaged"
 
 
 class BlobMissing(AliadError):
     """The blob is not here, or not whole. Fetch it first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """Chunks of one file that were hashed since ``at``, and how the file looked then."""
+
+    stamp: tuple[int, ...] | None  # None: a partial file, to which only this process writes
+    chunks: int
+    at: float
 
 
 class BlobStore:
@@ -52,6 +64,7 @@ class BlobStore:
         self.capacity = capacity
         self._clock = clock
         self._entries: dict[BlobId, BlobEntry] = {}
+        self._verified: dict[BlobId, _Verified] = {}
         self._damaged_bytes = 0
         self._swapping = threading.Lock()  # held for replacing an entry, never during I/O
         self._changing = threading.RLock()  # held while files come and go
@@ -92,7 +105,7 @@ class BlobStore:
         if holding is None or not holding.complete:
             raise _missing(blob)
         for index in range(holding.manifest.chunks):
-            chunk = self.read_chunk(blob, index)
+            chunk = self._read(blob, index, trusting=False)
             if chunk is None:
                 raise _missing(blob)
             yield chunk
@@ -130,8 +143,10 @@ class BlobStore:
         manifest = manifest_of(parts)
         with disk("storing a blob"), self._changing:
             if self._prepare(manifest, readers):
-                self._folder(manifest.blob_id).write_data(iter([bytes(part) for part in parts]))
+                folder = self._folder(manifest.blob_id)
+                folder.write_data(iter([bytes(part) for part in parts]))
                 self._complete(manifest.blob_id)
+                self._all_verified(manifest, _stamp_of(folder.data.stat()))
         return manifest.blob_id
 
     def add_file(self, path: Path, *, readers: Readers = NOBODY) -> BlobId:
@@ -140,14 +155,18 @@ class BlobStore:
         Who may read a blob that is here already does not change. Raises BlobsFull, StoreFailed.
         """
         with disk(f"adding {path} to the blobs"), path.open("rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
             manifest = manifest_of(_pieces(file))
             with self._changing:
                 if self._prepare(manifest, readers):
                     folder = self._folder(manifest.blob_id)
-                    if not folder.adopt(path, os.fstat(file.fileno())):
+                    stamp = _stamp_of(before)
+                    if not folder.adopt(path, before):
                         file.seek(0)
                         folder.write_data(_same(_pieces(file), manifest, path))
+                        stamp = _stamp_of(folder.data.stat())
                     self._complete(manifest.blob_id)
+                    self._all_verified(manifest, stamp)
         return manifest.blob_id
 
     def offer(self, blob: BlobId, readers: Readers) -> None:
@@ -221,6 +240,7 @@ class BlobStore:
                 if entry.readers != readers:
                     folder.write_readers(readers)
                 self._change(blob, here=here, stored=True, readers=readers)
+                self._note_verified(blob, here, None)
             self._change(blob, holds=self._entries[blob].holds + 1)
             holding = self.holding(blob)
         assert holding is not None  # noqa: S101 - it was made above, under the same lock
@@ -241,6 +261,7 @@ class BlobStore:
                 with self._swapping:
                     entry = self._entries[blob]
                     self._entries[blob] = replace(entry, here=(entry.here or 0) | 1 << index)
+                self._note_verified(blob, 1 << index, None)
         return True
 
     def finish(self, blob: BlobId) -> None:
@@ -253,7 +274,13 @@ class BlobStore:
                 return
             if entry.here != all_chunks(entry.manifest.chunks):
                 raise LocalProtocolError("a blob is completed that lacks chunks")
-            self._folder(blob).complete_part()
+            folder = self._folder(blob)
+            folder.complete_part()
+            with self._swapping:
+                verified = self._verified.get(blob)
+                if verified is not None:  # the same chunks, in a file of another name
+                    stamp = _stamp_of(folder.data.stat())
+                    self._verified[blob] = replace(verified, stamp=stamp)
             self._complete(blob)
 
     def release(self, blob: BlobId) -> None:
@@ -265,27 +292,55 @@ class BlobStore:
 
     def read_chunk(self, blob: BlobId, index: int) -> bytes | None:
         """One chunk, checked; None if it is not here, or was damaged and is set aside."""
+        return self._read(blob, index, trusting=True)
+
+    # private
+
+    def _read(self, blob: BlobId, index: int, *, trusting: bool) -> bytes | None:
         entry = self._entries.get(blob)
         if entry is None or entry.manifest is None or not entry.chunks_here >> index & 1:
             return None
         folder = self._folder(blob)
         size = entry.manifest.size_of(index)
         try:
-            chunk = _read_at(folder.data if entry.complete else folder.part, index, size)
+            if entry.complete:
+                chunk, stamp = _read_at(folder.data, index, size)
+            else:
+                chunk, stamp = _read_at(folder.part, index, size)[0], None
         except FileNotFoundError:  # completed, evicted or set aside since
             entry = self._entries.get(blob)
             if entry is None or not entry.complete or not folder.data.exists():
                 return None
-            chunk = _read_at(folder.data, index, size)
+            chunk, stamp = _read_at(folder.data, index, size)
         except OSError:
-            chunk = b""  # the disk cannot read it: as good as damaged
-        if entry.manifest is None or not entry.manifest.matches(index, chunk):
-            self._found_damaged(blob, index)
-            return None
+            chunk, stamp = b"", None  # the disk cannot read it: as good as damaged
+        if not (trusting and len(chunk) == size and self._is_verified(blob, index, stamp)):
+            if entry.manifest is None or not entry.manifest.matches(index, chunk):
+                self._found_damaged(blob, index)
+                return None
+            self._note_verified(blob, 1 << index, stamp)
         self._touch(blob)
         return chunk
 
-    # private
+    def _is_verified(self, blob: BlobId, index: int, stamp: tuple[int, ...] | None) -> bool:
+        known = self._verified.get(blob)
+        return (
+            known is not None
+            and known.stamp == stamp
+            and self._clock() - known.at < VERIFY_SECONDS
+            and bool(known.chunks >> index & 1)
+        )
+
+    def _all_verified(self, manifest: Manifest, stamp: tuple[int, ...]) -> None:
+        self._note_verified(manifest.blob_id, all_chunks(manifest.chunks), stamp)
+
+    def _note_verified(self, blob: BlobId, chunks: int, stamp: tuple[int, ...] | None) -> None:
+        now = self._clock()
+        with self._swapping:
+            known = self._verified.get(blob)
+            if known is None or known.stamp != stamp or now - known.at >= VERIFY_SECONDS:
+                known = _Verified(stamp, 0, now)
+            self._verified[blob] = replace(known, chunks=known.chunks | chunks)
 
     def _folder(self, blob: BlobId) -> BlobFolder:
         return BlobFolder(self.directory, blob)
@@ -356,6 +411,7 @@ class BlobStore:
     def _drop(self, blob: BlobId) -> None:
         with self._swapping:
             del self._entries[blob]
+            self._verified.pop(blob, None)
         self._folder(blob).remove()
 
     def _found_damaged(self, blob: BlobId, index: int) -> None:
@@ -366,7 +422,7 @@ class BlobStore:
             path = self._folder(blob).data if entry.complete else self._folder(blob).part
             with contextlib.suppress(OSError):
                 size = entry.manifest.size_of(index)
-                if entry.manifest.matches(index, _read_at(path, index, size)):
+                if entry.manifest.matches(index, _read_at(path, index, size)[0]):
                     return  # completed or fetched again since it was read
             if entry.complete:
                 self._set_aside(blob, entry)
@@ -386,6 +442,7 @@ class BlobStore:
         self._damaged_bytes += size
         with self._swapping:
             self._entries[blob] = replace(entry, stored=False, complete=False, here=0)
+            self._verified.pop(blob, None)
 
     def _load(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -455,12 +512,19 @@ def _same(pieces: Iterable[bytes], manifest: Manifest, path: Path) -> Iterator[b
         raise OSError(f"{path} changed while it was read")
 
 
-def _read_at(path: Path, index: int, size: int) -> bytes:
+def _read_at(path: Path, index: int, size: int) -> tuple[bytes, tuple[int, ...]]:
+    """A chunk as it is in the file, and how the file looks."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.pread(descriptor, size, index * CHUNK_BYTES)
+        stamp = _stamp_of(os.fstat(descriptor))
+        return os.pread(descriptor, size, index * CHUNK_BYTES), stamp
     finally:
         os.close(descriptor)
+
+
+def _stamp_of(status: os.stat_result) -> tuple[int, ...]:
+    """Changes when the content does (or the file is replaced); links to it do not matter."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _write_at(path: Path, offset: int, data: bytes | memoryview) -> None:

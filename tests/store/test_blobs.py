@@ -249,6 +249,31 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str) -> None:
     assert again.read(blob) == content
 
 
+def test_what_rots_on_the_disk_is_found_within_an_hour(tmp_path: Path) -> None:
+    """Damage that leaves no trace in the file's times is not looked for at every reading."""
+    clock = Clock()
+    store = BlobStore(tmp_path, ROOM, clock)
+    blob = store.add_bytes(content_of(100))
+    path = store.path_of(blob)
+    times = path.stat()
+    path.write_bytes(bytes(100))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    clock.now += 3600
+    assert store.read_chunk(blob, 0) is None
+    assert not store.is_complete(blob)
+
+
+def test_who_uses_a_blob_here_gets_it_checked(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path, ROOM)
+    blob = store.add_bytes(content_of(100))
+    path = store.path_of(blob)
+    times = path.stat()
+    path.write_bytes(bytes(100))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(BlobMissing):
+        store.read(blob)
+
+
 def test_a_file_of_another_length_is_set_aside_when_opening(tmp_path: Path) -> None:
     blob = BlobStore(tmp_path, ROOM).add_bytes(content_of(999))
     (tmp_path / blob.hex() / "data").write_bytes(b"short")

@@ -22,11 +22,11 @@ class BlobFiles(Protocol):
     def offer(self, blob: BlobId, readers: Readers) -> None:
         """Change who may fetch it."""
 
-    def write_chunk(self, blob: BlobId, index: int, chunk: bytes) -> bool:
+    def write_chunk(self, blob: BlobId, index: int, chunk: bytes | memoryview) -> bool:
         """Store a chunk, or say that it is not that chunk."""
 
     def read_chunk(self, blob: BlobId, index: int) -> bytes | None:
-        """A chunk that was checked just now, if it is here."""
+        """A checked chunk, if it is here."""
 
     def finish(self, blob: BlobId) -> None:
         """All chunks were stored."""

@@ -1,6 +1,8 @@
 """Requests and answers of `/aliad/blob/1` as bytes; docs/blobs.md is normative. Pure.
 
-Hostile bytes raise RemoteProtocolError only. A set of chunks is an integer here (bit i is chunk i)
+A request is a record; an answer is the length of a record in 4 bytes, the record, and behind it
+the content of chunks as it is, so that nobody has to copy it. Hostile bytes raise
+RemoteProtocolError only. A set of chunks is an integer here (bit i is chunk i)
 and a bitmap on the wire: ``ceil(chunks / 8)`` bytes, chunk i in byte ``i // 8`` at ``1 << i % 8``.
 """
 
@@ -31,6 +33,9 @@ MAX_MANIFEST_ANSWER: Final = MAX_MANIFEST_BYTES + MAX_BITMAP + 64
 MAX_BUSY_MILLIS: Final = 60_000
 
 _BUSY, _HAVE, _MANIFEST, _GET = 0, 1, 2, 3
+
+
+Bytes: TypeAlias = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class Chunks:
     asked for, or all that are here."""
 
     bitmap: bytes
-    chunks: tuple[tuple[int, bytes], ...]
+    chunks: tuple[tuple[int, Bytes], ...]
 
 
 Answer: TypeAlias = Busy | Haves | Description | Chunks
@@ -153,16 +158,22 @@ def encode_answer(answer: Answer) -> bytes:
     """An answer."""
     match answer:
         case Busy(millis):
-            return codec.encode((VERSION, _BUSY, millis))
+            return _framed((VERSION, _BUSY, millis))
         case Haves(bitmaps):
-            return codec.encode((VERSION, _HAVE, bitmaps))
+            return _framed((VERSION, _HAVE, bitmaps))
         case Description(manifest, bitmap):
             encoded = None if manifest is None else manifest.encode()
-            return codec.encode((VERSION, _MANIFEST, encoded, bitmap))
+            return _framed((VERSION, _MANIFEST, encoded, bitmap))
         case Chunks(bitmap, chunks):
-            return codec.encode((VERSION, _GET, bitmap, chunks))
+            sizes = tuple([(index, len(chunk)) for index, chunk in chunks])
+            return _framed((VERSION, _GET, bitmap, sizes), *[chunk for _, chunk in chunks])
         case _:
             assert_never(answer)
+
+
+def _framed(record: codec.Value, *content: Bytes) -> bytes:
+    header = codec.encode(record)
+    return b"".join((len(header).to_bytes(4, "big"), header, *content))
 
 
 def decode_answer(data: bytes, ask: Ask) -> Answer:
@@ -170,7 +181,12 @@ def decode_answer(data: bytes, ask: Ask) -> Answer:
 
     Nothing in it is checked against the blob yet, except that a manifest gives the blob's id.
     """
-    fields = codec.Fields(codec.decode(data, max_bytes=max_answer(ask)), "blob answer")
+    view = memoryview(data)
+    end = 4 + int.from_bytes(view[:4], "big")
+    if not 4 < end <= len(view) <= max_answer(ask):
+        raise RemoteProtocolError("a blob answer whose record does not end in it")
+    header = codec.decode(bytes(view[4:end]), max_bytes=MAX_MANIFEST_ANSWER)
+    fields, content = codec.Fields(header, "blob answer"), view[end:]
     kind = _kind(fields)
     answer: Answer
     match kind, ask:
@@ -182,14 +198,30 @@ def decode_answer(data: bytes, ask: Ask) -> Answer:
             answer = _description(fields, blob)
         case 3, AskChunks(_, count, indices):
             bitmap = fields.blob(MAX_BITMAP)
-            answer = Chunks(bitmap, fields.items(_chunk, count))
-            sent = [index for index, _ in answer.chunks]
-            if len(set(sent)) != len(sent) or not set(sent) <= set(indices):
-                raise RemoteProtocolError("chunks that were not asked for, or one of them twice")
+            sizes = fields.items(_chunk, count)
+            answer, content = _chunks(bitmap, sizes, indices, content)
         case _:
             raise RemoteProtocolError(f"a blob answer of type {kind} to another request")
     fields.end()
+    if content:
+        raise RemoteProtocolError(f"{len(content)} bytes too many in a blob answer")
     return answer
+
+
+def _chunks(
+    bitmap: bytes, sizes: tuple[tuple[int, int], ...], indices: tuple[int, ...], content: memoryview
+) -> tuple[Chunks, memoryview]:
+    """The chunks in the content, and what is left of it."""
+    sent = {index for index, _ in sizes}
+    if len(sent) != len(sizes) or not sent <= set(indices):
+        raise RemoteProtocolError("chunks that were not asked for, or one of them twice")
+    if sum(size for _, size in sizes) > len(content):
+        raise RemoteProtocolError("a blob answer that ends within a chunk")
+    chunks = []
+    for index, size in sizes:
+        chunks.append((index, content[:size]))
+        content = content[size:]
+    return Chunks(bitmap, tuple(chunks)), content
 
 
 def max_answer(ask: Ask) -> int:
@@ -235,8 +267,8 @@ def _bitmap(value: codec.Value) -> bytes | None:
     return None if value is None else codec.Fields((value,), "blob answer").blob(MAX_BITMAP)
 
 
-def _chunk(value: codec.Value) -> tuple[int, bytes]:
+def _chunk(value: codec.Value) -> tuple[int, int]:
     fields = codec.Fields(value, "blob answer")
-    index, chunk = fields.uint(MAX_CHUNKS - 1), fields.blob(CHUNK_BYTES, 1)
+    index, size = fields.uint(MAX_CHUNKS - 1), fields.uint(CHUNK_BYTES)
     fields.end()
-    return index, chunk
+    return index, size

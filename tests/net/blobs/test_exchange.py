@@ -320,7 +320,7 @@ class Forger:
             case "lacks":
                 return encode_answer(Chunks(bitmap, ()))
             case "garbage":
-                return b"\x94garbage"
+                return b"\x00\x00\x00\x07garbage"
             case "too long":
                 return bytes(4 << 20)
         return encode_answer(Chunks(bitmap, tuple((i, self._pieces[i][::-1]) for i in indices)))

@@ -131,16 +131,29 @@ def test_requests_that_nobody_may_send(values: tuple[codec.Value, ...]) -> None:
         (AskManifest(MANIFEST.blob_id), (1, 2, MANIFEST.encode(), b"\x02")),
         (AskManifest(MANIFEST.blob_id), (1, 2, MANIFEST.encode(), b"")),
         (AskManifest(MANIFEST.blob_id), (1, 2, MANIFEST.encode()[:-1], b"\x01")),
-        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((3, b"x"),))),
-        (AskChunks(BLOB, 2, (1, 2)), (1, 3, b"", ((1, b"x"), (1, b"x")))),
-        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, b"x"), (2, b"x")))),
-        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, b""),))),
-        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, bytes(CHUNK_BYTES + 1)),))),
+        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((3, 1),))),
+        (AskChunks(BLOB, 2, (1, 2)), (1, 3, b"", ((1, 1), (1, 0)))),
+        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, 1), (2, 0)))),
+        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, 0),))),  # a byte is left over
+        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, 2),))),  # a byte is missing
+        (AskChunks(BLOB, 2, (1, 2)), (1, 3, b"", ((1, 1), (2, 1)))),
+        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, CHUNK_BYTES + 1),))),
+        (AskChunks(BLOB, 1, (1, 2)), (1, 3, b"", ((1, 1, 1),))),
     ],
 )
 def test_answers_that_nobody_may_send(ask: Ask, values: tuple[codec.Value, ...]) -> None:
+    record = codec.encode(values)
     with pytest.raises(RemoteProtocolError):
-        decode_answer(codec.encode(values), ask)
+        decode_answer(len(record).to_bytes(4, "big") + record + b"x", ask)
+    if values[1] != 3:
+        with pytest.raises(RemoteProtocolError):
+            decode_answer(len(record).to_bytes(4, "big") + record, ask)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\x00\x00\x00", b"\x00\x00\x00\x09\x93\x01\x00\x07"])
+def test_an_answer_whose_record_is_not_there(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        decode_answer(data, AskManifest(BLOB))
 
 
 def test_a_manifest_is_read_whole() -> None:
@@ -165,6 +178,8 @@ def test_the_bytes_are_those_of_the_page() -> None:
     assert encode_ask(AskChunks(BLOB, 2, (0, 300, 7))).hex() == (
         "950103c420" + BLOB.hex() + "029300cd012c07"
     )
-    assert encode_answer(Busy(1000)).hex() == "930100cd03e8"
-    assert encode_answer(Haves((None, b"\x05"))).hex() == "93010192c0c40105"
-    assert encode_answer(Chunks(b"\x05", ((2, b"ab"),))).hex() == "940103c4010591" + "9202c4026162"
+    assert encode_answer(Busy(1000)).hex() == "00000006930100cd03e8"
+    assert encode_answer(Haves((None, b"\x05"))).hex() == "0000000893010192c0c40105"
+    assert encode_answer(Chunks(b"\x05", ((2, b"ab"),))).hex() == (
+        "0000000a940103c40105919202026162"
+    )
