@@ -156,6 +156,7 @@ class World:
         genesis = Genesis("world", START, make_validator_set(powers), (keys[0].node_id,), params)
         self.ledger = WorldLedger(genesis, seed, weather or Weather())
         self.memo: Memo = {}
+        self.jobs: list[JobId] = []
         self._seeds: dict[tuple[int, int], bytes] = {}
         self._trainers: dict[bytes, str] = {}
         self.forged: dict[tuple[NodeId, bytes], bytes] = {}  # by node and a batch's seed
@@ -205,7 +206,9 @@ class World:
         before = {job_id for job_id, _ in get_jobs(self.ledger.state)}
         owner.chain.post(b"open", opening)
         await self.until(lambda: len(get_jobs(self.ledger.state)) > len(before))
-        return next(each for each, _ in get_jobs(self.ledger.state) if each not in before)
+        opened = next(each for each, _ in get_jobs(self.ledger.state) if each not in before)
+        self.jobs.append(opened)
+        return opened
 
     def work_for(self, job: JobId, names: Sequence[str] | None = None, capacity: int = 1) -> None:
         """Offer the compute of some nodes, by default of all."""
