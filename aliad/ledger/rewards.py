@@ -19,7 +19,7 @@ from aliad.ledger.accounts import (
 from aliad.ledger.context import Context
 from aliad.ledger.events import Cause, RewardEarned, RewardForfeited, RewardVested
 from aliad.ledger.job_state import get_job, get_round, put_job
-from aliad.ledger.jobs import Job, JobKind
+from aliad.ledger.jobs import Job, JobKind, JobPhase
 from aliad.ledger.records import AMOUNT
 from aliad.ledger.state import read_stored
 from aliad.ledger.workers import get_standing
@@ -91,11 +91,19 @@ def process_vesting(ctx: Context, job_id: JobId) -> None:
     """Pay out rounds that are old enough and have nothing open, oldest first."""
     job = get_job(ctx.state, job_id)
     vested = job.vested
-    while job.round - vested > ctx.params.vesting_rounds and _is_settled(ctx, job_id, job, vested):
+    least = 0 if _rests(ctx, job) else ctx.params.vesting_rounds
+    while job.round - vested > least and _is_settled(ctx, job_id, job, vested):
         pay_round(ctx, job_id, vested)
         vested = Round(vested + 1)
     if vested != job.vested:
         put_job(ctx, job_id, replace(job, vested=vested))
+
+
+def _rests(ctx: Context, job: Job) -> bool:
+    """Whether the job has waited long for workers, with nothing left to be found out: an originator
+    that everybody left must not hold back what they earned."""
+    checked = not job.undrawn and job.open_draws == 0 and job.rewind is None
+    return job.phase is JobPhase.WAITING and ctx.time >= job.deadline and checked
 
 
 def _is_settled(ctx: Context, job_id: JobId, job: Job, number: Round) -> bool:

@@ -16,7 +16,7 @@ from aliad.ledger.events import (
 )
 from aliad.ledger.job_state import get_draws
 from aliad.ledger.jobs import DrawPhase, JobPhase, Outcome
-from aliad.ledger.transactions import CloseJob
+from aliad.ledger.transactions import CloseJob, UnregisterWorker
 from tests.ledger.chain import OWNER, Chain, hash_of
 from tests.ledger.invariants import check_state
 from tests.ledger.training import BATCH_WORK, Training
@@ -158,4 +158,28 @@ def test_a_silent_originator_loses_the_round_and_in_the_end_the_job() -> None:
     assert chain.last(JobClosed).outcome is Outcome.FAILED
     assert before <= {slot.batch for slot in chain.last(RoundOpened).slots}
     assert sum(event.amount for event in chain.events(RewardVested)) <= earned
+    check_state(chain.state)
+
+
+def test_what_workers_earned_is_paid_though_all_have_left() -> None:
+    chain = Chain()
+    training = Training(chain, workers=4, overhead=0)
+    for _ in range(2):
+        training.round()
+    training.open()
+    chain.block(*[chain.tx(each, UnregisterWorker(training.id)) for each in training.workers])
+    training.record()
+    for _ in range(4):
+        chain.block()
+    assert training.job.phase is JobPhase.WAITING
+    chain.block(ms=chain.params.close_ms // 2)
+    assert not chain.events(RewardVested), "they may come back soon"
+    chain.block(ms=chain.params.close_ms)
+    assert len(chain.events(RewardVested)) == 3 * 4
+    check_state(chain.state)
+    training.register(training.workers)
+    training.open()
+    training.record()
+    chain.block()
+    assert len(chain.events(RewardVested)) == 3 * 4, "what is earned from now on vests as ever"
     check_state(chain.state)

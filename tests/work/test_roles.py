@@ -8,7 +8,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from aliad.ledger.events import BatchAccepted, BatchMissing, RewardEarned, RoundRecorded
+from aliad.ledger.events import (
+    BatchAccepted,
+    BatchMissing,
+    RewardEarned,
+    RewardVested,
+    RoundRecorded,
+)
 from aliad.ledger.job_state import get_jobs
 from aliad.ledger.jobs import ClosedJob, Outcome
 from aliad.ledger.workers import get_eligible, get_worker
@@ -168,6 +174,10 @@ async def test_an_originator_that_lies_about_parameters_is_left_by_everybody(
             last = [e for e in net.ledger.events if isinstance(e, RoundRecorded)][-1]
             assert last.round <= lied.round + 1
             assert stuck.parameters == lied.parameters
+            await trio.sleep(700)
+            paid = [e.amount for e in net.ledger.events if isinstance(e, RewardVested)]
+            earned = [e.amount for e in net.ledger.events if isinstance(e, RewardEarned)]
+            assert sum(paid) == sum(earned) > 0
 
 
 @pytest.mark.trio
