@@ -37,6 +37,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "completion": ("aliad.cli.completion:completion", "Print a shell's completion script."),
     "config": ("aliad.cli.config:config", "Show, check and change settings."),
     "db": ("aliad.cli.db:db", "Look after the database, with the node stopped."),
+    "devnet": ("aliad.cli.devnet:devnet", "Run a whole network on this machine."),
     "drain": ("aliad.cli.node:drain", "Finish the batches in hand, then end the daemon."),
     "health": ("aliad.cli.node:health", "Tell whether the node does all it should."),
     "init": ("aliad.cli.init:init", "Set up a node: key, settings, genesis."),

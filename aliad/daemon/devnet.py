@@ -38,6 +38,7 @@ class DevnetNode:
     datadir: Path
     node: NodeId
     port: int
+    cheats: bool = False
 
     @property
     def peer(self) -> PeerId:
@@ -116,7 +117,10 @@ class Devnet:
     def _spawn(self, node: DevnetNode) -> None:
         with node.log.open("ab") as log:
             self.processes[node.number] = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [sys.executable, "-m", "aliad.cli.main", "run", "--datadir", str(node.datadir)],
+                [
+                    *(sys.executable, "-m", "aliad.cli.main", "run"),
+                    *("--datadir", str(node.datadir), *(["--cheat"] if node.cheats else [])),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -149,20 +153,29 @@ class DevnetPlan:
     folder: Path
     nodes: int
     validators: int
+    cheaters: int = 0
     params: Params = field(default_factory=Params)
     settings: str = ""
 
 
 def make_devnet(plan: DevnetPlan) -> Devnet:
-    """Keys, genesis and settings of all nodes. Node 0 is the originator; nothing is started."""
-    if not 1 <= plan.validators <= plan.nodes:
+    """Keys, genesis and settings of all nodes; nothing is started.
+
+    Node 0 is the originator, the first ones are validators, the last ones cheat.
+    """
+    if not 1 <= plan.validators <= plan.nodes - plan.cheaters:
         raise InputError(
-            f"{plan.nodes} nodes cannot have {plan.validators} validators", "", "Give fewer."
+            f"{plan.nodes} nodes cannot be {plan.validators} honest validators and "
+            f"{plan.cheaters} cheaters",
+            "a validator that cheats as a worker loses its vote as well",
+            "Give more nodes, or fewer of the others.",
         )
     keys = [set_up(Wishes(plan.folder / f"node{n}", DEVNET, None)).node for n in range(plan.nodes)]
     ports = free_ports(plan.nodes)
+    honest = plan.nodes - plan.cheaters
     nodes = tuple(
-        DevnetNode(n, plan.folder / f"node{n}", keys[n], ports[n]) for n in range(plan.nodes)
+        DevnetNode(n, plan.folder / f"node{n}", keys[n], ports[n], n >= honest)
+        for n in range(plan.nodes)
     )
     genesis = make_genesis(
         DEVNET,
