@@ -49,10 +49,10 @@ async def running_stack(
     workarounds.check_version()
     workarounds.tame_logging()
     addresses = [_multiaddr(text) for text in settings.listen]
+    for address in addresses:
+        check_port(address)
     stack = _new_stack(settings, key, gate, sink)
     with workarounds.exclusive_ports():
-        for address in addresses:
-            check_port(address)
         running = stack.host.run(addresses)
         await running.__aenter__()
     async with contextlib.AsyncExitStack() as exits:

@@ -206,7 +206,8 @@ async def forgive_late_pings(swarm: Any) -> None:
 
     A ping that ends well after its deadline shows that the clock was not looked at in between.
     """
-    while swarm._health_monitor is None:  # it is made just after listening became possible
+    # it is made just after listening became possible
+    while swarm._health_monitor is None:  # noqa: ASYNC110 - nothing tells when
         await trio.sleep(0.01)
     monitor = swarm._health_monitor
     ping = monitor._ping_connection
