@@ -17,9 +17,10 @@ from aliad.consensus.engine import Engine, wall_clock
 from aliad.consensus.signing import ED25519, Ed25519Signer
 from aliad.crypto import SigningKey
 from aliad.ledger import transactions as ledger
+from aliad.ledger.state import Changes
 from aliad.net.network import Network, PeerUp
 from aliad.node.application import LedgerApplication
-from aliad.node.committed import CommittedChain
+from aliad.node.committed import CommittedBlock, CommittedChain
 from aliad.node.opening import NodeStores
 from aliad.node.outbox import Outbox
 from aliad.node.pace import Pacemaker
@@ -65,10 +66,18 @@ class ChainNode:
         self._pool.attach(self._chain)
         self._outbox = Outbox(key, self._chain, self._pool)
         self._shelf = StateShelf()
+        self._shelved: int | None = None
+        self._chain.on_commit(self._keep_state)
         self._engine: Engine | None = None
         self._sync: ChainSync | None = None
         self.service = ChainService(
-            key.node_id, self._chain, self._pool, self._outbox, self._health, wall
+            key.node_id,
+            self._chain,
+            self._pool,
+            self._outbox,
+            self._health,
+            wall,
+            self._shelf.offers,
         )
 
     async def run(
@@ -141,6 +150,15 @@ class ChainNode:
         async for event in network.events():
             if isinstance(event, PeerUp):
                 self._pool.repeat_soon()
+
+    def _keep_state(self, block: CommittedBlock, _: Changes) -> None:
+        """Now and then, the state behind the first block of an era: who signed an era's last block
+        is not part of its state."""
+        era, now = self._chain.genesis.params.era_blocks, self._wall()
+        due = self._shelved is None or now - self._shelved >= self._settings.state_interval * 1000
+        if due and era > 1 and block.height % era == 1:
+            self._shelf.keep(self._stores.chain)
+            self._shelved = now
 
     def _known(self, raw: bytes) -> ledger.Transaction | None:
         return self._pool.known(raw)

@@ -16,7 +16,7 @@ from aliad.node.execution import ChainTip
 from aliad.node.outbox import Outbox, Outcome
 from aliad.node.pool import TransactionPool
 from aliad.store.audit import AuditEntry
-from aliad.store.blocks import BlockRows, Place
+from aliad.store.blocks import BlockRows, Place, Tip
 from aliad.store.kv import Reader
 from aliad.store.ledger_format import read_body
 from aliad.types import Hash32, Height, Millis, NanoAlia, NodeId
@@ -58,6 +58,7 @@ class ChainService:
         outbox: Outbox,
         health: Callable[[], ChainHealth],
         wall: Callable[[], int],
+        states: Callable[[], tuple[Tip, ...]],
     ) -> None:
         self.node = node
         self.outbox = outbox
@@ -65,6 +66,7 @@ class ChainService:
         self._pool = pool
         self._health = health
         self._wall = wall
+        self._states = states
 
     @property
     def genesis(self) -> Genesis:
@@ -107,6 +109,10 @@ class ChainService:
     def note(self, kind: str, subjects: tuple[bytes, ...], payload: bytes) -> None:
         """Append to this node's audit log, under the wall clock's time."""
         self._chain.note(AuditEntry(Millis(self._wall()), kind, subjects, payload))
+
+    def states(self) -> tuple[Tip, ...]:
+        """The blocks whose whole state others can fetch here for now: what to pin a new node to."""
+        return self._states()
 
     def health(self) -> ChainHealth:
         """How the chain side is doing."""

@@ -22,6 +22,7 @@ class ChainSettings:
     inline: bool = False
     threads: int = 2  # for the signatures of one block
     max_draft_transactions: int = 2_000  # a block must be executed well within Δ
+    state_interval: float = 600.0  # between two states that are kept for others to fetch
     status_interval: float = 5.0  # between two questions how far the others are
     patience: float = 2.0  # how long the vote waits for sync to say or do something
     publish_every: float = 0.05  # own transactions of this long share one gossip message

@@ -7,25 +7,29 @@ from aliad import codec
 from aliad.types import Hash32, Height
 
 KIND: Final = 16  # beside the kinds of `aliad.store.sync_wire`, which share the protocol
-MAX_STATUS_BYTES: Final = 128
+MAX_STATUS_BYTES: Final = 256
+MAX_STATES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """A node serves the heights ``first..height`` of the chain of ``genesis``.
 
-    ``block`` is the hash at ``height``. All of it is a claim: a reason to ask, no more.
+    ``block`` is the hash at ``height``; ``states`` are the heights whose whole state can be fetched
+    from it for now. All of it is a claim: a reason to ask, no more.
     """
 
     genesis: Hash32
     first: Height
     height: Height
     block: Hash32
+    states: tuple[Height, ...] = ()
 
 
 def encode_status(status: Status) -> bytes:
     """Canonical bytes."""
-    return codec.encode((1, KIND, status.genesis, status.first, status.height, status.block))
+    heights = status.first, status.height
+    return codec.encode((1, KIND, status.genesis, *heights, status.block, status.states))
 
 
 def is_status(data: bytes) -> bool:
@@ -36,6 +40,16 @@ def is_status(data: bytes) -> bool:
 def decode_status(data: bytes) -> Status:
     """A peer's status. Raises RemoteProtocolError."""
     fields = codec.open_record(data, 1, KIND, "status", max_bytes=MAX_STATUS_BYTES)
-    status = Status(fields.hash32(), Height(fields.uint()), Height(fields.uint()), fields.hash32())
+    status = Status(
+        fields.hash32(),
+        Height(fields.uint()),
+        Height(fields.uint()),
+        fields.hash32(),
+        fields.items(_height, MAX_STATES),
+    )
     fields.end()
     return status
+
+
+def _height(value: codec.Value) -> Height:
+    return Height(codec.Fields((value,), "status").uint())

@@ -34,7 +34,7 @@ from aliad.net.network import (
 from aliad.node.committed import ChainBroken, CommittedBlock, CommittedChain
 from aliad.node.conversion import decode_rows, voters_of
 from aliad.node.settings import ChainSettings
-from aliad.node.status import Status, decode_status, encode_status, is_status
+from aliad.node.status import MAX_STATUS_BYTES, Status, decode_status, encode_status, is_status
 from aliad.store.format import HeaderView
 from aliad.store.ledger_format import LedgerFormat
 from aliad.store.serving import answer
@@ -197,7 +197,7 @@ class ChainSync:
         request = encode_status(self._status())
         try:
             data = await self._network.request(
-                peer, SYNC, request, timeout=STATUS_TIMEOUT, max_answer=128
+                peer, SYNC, request, timeout=STATUS_TIMEOUT, max_answer=MAX_STATUS_BYTES
             )
             self._hear(peer, decode_status(data))
         except RequestFailed as error:
@@ -288,7 +288,8 @@ class ChainSync:
         block_hash = self._chain.rows.hash_at(height)
         assert block_hash is not None  # noqa: S101 - the tip, or the block below it
         first = min(height, self._chain.base + 1)
-        return Status(self._chain.genesis_hash, Height(first), height, block_hash)
+        states = tuple(tip.height for tip in self._shelf.offers())
+        return Status(self._chain.genesis_hash, Height(first), height, block_hash, states)
 
     async def _serve(self, peer: PeerId, data: bytes) -> bytes:
         await trio.lowlevel.checkpoint()
