@@ -8,17 +8,20 @@
     <id in hex>/data         the whole content, never changed again
     <id in hex>/pin-OWNER    empty: OWNER needs the blob
 
-A file appears under its name only when its content is on the disk. Which chunks ``part`` holds is
-not written anywhere: it is found by hashing, so that no note can be wrong about it.
+A complete blob appears only when all of it is on the disk. Which chunks ``part`` holds is not
+written anywhere: it is found by hashing, so that no note can be wrong about it. What belongs to an
+incomplete blob need not survive a power cut: a manifest proves itself, and whoever cannot read the
+readers lets nobody read.
 """
 
 import contextlib
+import ctypes
 import errno
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +65,8 @@ def disk(doing: str) -> Iterator[None]:
 
 
 class BlobFolder:
-    """The files of one blob. Every change is on the disk when the method returns."""
+    """The files of one blob. Changes are on the disk when the method returns; those that `begin`
+    makes, when `complete_part` does."""
 
     def __init__(self, root: Path, blob: BlobId) -> None:
         self.root = root
@@ -73,15 +77,11 @@ class BlobFolder:
         self.data = self.path / "data"
         self._readers = self.path / "readers"
 
-    def create(self) -> None:
-        """Make the folder if there is none."""
-        if not self.path.is_dir():
-            self.path.mkdir(mode=0o700, exist_ok=True)
-            sync(self.root)
-
-    def write_manifest(self, manifest: Manifest) -> None:
-        """Keep the manifest."""
-        self._write(self.manifest, manifest.encode())
+    def begin(self, manifest: Manifest, readers: Readers) -> None:
+        """Make the folder of a blob that is to come."""
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        self._write(self._readers, _encoded(readers), durable=False)
+        self._write(self.manifest, manifest.encode(), durable=False)
 
     def read_manifest(self) -> Manifest | None:
         """The manifest, if it is there and gives the folder's name."""
@@ -94,10 +94,7 @@ class BlobFolder:
 
     def write_readers(self, readers: Readers) -> None:
         """Keep who may fetch the blob."""
-        if readers is not None and len(readers) > MAX_READERS:
-            raise LocalProtocolError(f"a blob is offered to {len(readers)} named peers")
-        names = None if readers is None else tuple(sorted(readers))
-        self._write(self._readers, codec.encode((1, names)))
+        self._write(self._readers, _encoded(readers))
 
     def read_readers(self) -> Readers:
         """Who may fetch the blob; nobody, if that is not known."""
@@ -119,8 +116,11 @@ class BlobFolder:
 
     def add_pin(self, owner: str) -> None:
         """Note that ``owner`` needs the blob."""
-        self._pin(owner).touch(mode=0o600)
+        pin = self._pin(owner)
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        pin.touch(mode=0o600)
         sync(self.path)
+        sync(self.root)
 
     def remove_pin(self, owner: str) -> None:
         """``owner`` does not need it any more."""
@@ -135,7 +135,6 @@ class BlobFolder:
                 os.ftruncate(descriptor, length)
         finally:
             os.close(descriptor)
-        sync(self.path)
 
     def scan_part(self, manifest: Manifest) -> int:
         """The set of chunks that the partial file holds, by hashing all of it but its holes."""
@@ -159,8 +158,7 @@ class BlobFolder:
     def complete_part(self) -> None:
         """The partial file has all chunks: it becomes the content."""
         sync(self.part)
-        self.part.replace(self.data)
-        sync(self.path)
+        self._complete(self.part)
 
     def adopt(self, source: Path, inode: os.stat_result) -> bool:
         """Make the file ``source`` the content by a hard link; False where that cannot be."""
@@ -174,15 +172,14 @@ class BlobFolder:
             temporary.unlink()  # the name was given to another file since it was hashed
             return False
         sync(temporary)
-        temporary.replace(self.data)
-        self.part.unlink(missing_ok=True)
-        sync(self.path)
+        self._complete(temporary)
         return True
 
     def write_data(self, chunks: Iterator[bytes]) -> None:
         """Write the whole content."""
-        self._write(self.data, chunks)
-        self.part.unlink(missing_ok=True)
+        temporary = self._temporary()
+        write_new(temporary, chunks)
+        self._complete(temporary)
 
     def sweep(self) -> None:
         """Remove what an interrupted write left behind."""
@@ -203,15 +200,26 @@ class BlobFolder:
     def _temporary(self) -> Path:
         return self.path / f"{_TEMPORARY}{secrets.token_hex(8)}"
 
-    def _write(self, path: Path, content: bytes | Iterator[bytes]) -> None:
-        temporary = self._temporary()
-        write_new(temporary, iter((content,)) if isinstance(content, bytes) else content)
-        temporary.replace(path)
+    def _complete(self, content: Path) -> None:
+        """This file, which is on the disk, is the content."""
+        sync(self._readers)
+        sync(self.manifest)
+        content.replace(self.data)
+        if content != self.part:
+            self.part.unlink(missing_ok=True)
         sync(self.path)
+        sync(self.root)
+
+    def _write(self, path: Path, content: bytes, *, durable: bool = True) -> None:
+        temporary = self._temporary()
+        write_new(temporary, iter((content,)), durable=durable)
+        temporary.replace(path)
+        if durable:
+            sync(self.path)
 
 
-def write_new(path: Path, chunks: Iterator[bytes]) -> None:
-    """Write a file that does not exist yet, flushed to the disk; on failure it is removed."""
+def write_new(path: Path, chunks: Iterator[bytes], *, durable: bool = True) -> None:
+    """Write a file that does not exist yet; on failure it is removed."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
@@ -219,7 +227,8 @@ def write_new(path: Path, chunks: Iterator[bytes]) -> None:
                 view = memoryview(chunk)
                 while view:
                     view = view[file.write(view) or 0 :]
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -232,6 +241,29 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def start_writing(descriptor: int, offset: int, size: int) -> None:
+    """Let the disk begin with these bytes of a file, so that flushing it later is quick."""
+    if _sync_file_range is not None:
+        _sync_file_range(descriptor, offset, size, _SYNC_FILE_RANGE_WRITE)
+
+
+def _find_sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    function = getattr(ctypes.CDLL(None), "sync_file_range", None)  # Linux only
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return function
+
+
+_SYNC_FILE_RANGE_WRITE: Final = 2
+_sync_file_range: Final = _find_sync_file_range()
+
+
+def _encoded(readers: Readers) -> bytes:
+    if readers is not None and len(readers) > MAX_READERS:
+        raise LocalProtocolError(f"a blob is offered to {len(readers)} named peers")
+    return codec.encode((1, None if readers is None else tuple(sorted(readers))))
 
 
 def _peer(value: codec.Value) -> PeerId:

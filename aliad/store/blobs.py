@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, Final
 
 from aliad.blob import CHUNK_BYTES, NOBODY, Holding, Manifest, Readers, all_chunks, manifest_of
 from aliad.errors import AliadError, LocalProtocolError
-from aliad.store.blob_folder import BlobFolder, BlobsFull, disk, sync, write_new
+from aliad.store.blob_folder import BlobFolder, BlobsFull, disk, start_writing, sync, write_new
 from aliad.store.blob_index import BlobEntry, choose_victims, footprint
 from aliad.types import BlobId, Hash32
 
@@ -195,7 +195,6 @@ class BlobStore:
         """
         with disk("pinning a blob"), self._changing:
             folder = self._folder(blob)
-            folder.create()
             folder.add_pin(owner)
             entry = self._entries.get(blob, BlobEntry(used_at=self._clock()))
             with self._swapping:
@@ -376,10 +375,7 @@ class BlobStore:
             return False
         if entry is None or not entry.stored:
             self._make_room(footprint(manifest), keep=blob)
-            folder = self._folder(blob)
-            folder.create()
-            folder.write_readers(readers)
-            folder.write_manifest(manifest)
+            self._folder(blob).begin(manifest, readers)
             now = self._clock()
             self._stamp(blob, now)
             old = entry or BlobEntry()
@@ -533,6 +529,7 @@ def _write_at(path: Path, offset: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
             written = os.pwrite(descriptor, view, offset)
+            start_writing(descriptor, offset, written)
             view, offset = view[written:], offset + written
     finally:
         os.close(descriptor)
