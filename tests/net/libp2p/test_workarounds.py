@@ -86,6 +86,9 @@ class Keep:
     def deliver(self, message: rpc_pb2.Message) -> None:
         self.messages.append(message.data)
 
+    def reading_pause(self, _peer: str, _count: int, _size: int) -> float:
+        return 0.0
+
     def pushed(self, _forwarder: str, _message: rpc_pb2.Message) -> None: ...
 
     def malformed(self, _peer: str, what: str) -> None:
@@ -221,7 +224,7 @@ async def deliver(
         await publisher.wait_for_subscription(subscriber.host.get_id(), TX, timeout=20)
         for number in range(count):
             await publisher.publish(TX, b"%d" % number)
-        with trio.move_on_after(5):
+        with trio.move_on_after(3):
             await until(lambda: received() == count)
         return received()
 
@@ -300,7 +303,7 @@ async def mesh_of_hub(leaves: int, router: Callable[[], GossipSub]) -> int:
             await connect_hosts(leaf.host, hub.host)
         mesh = hub.router.mesh
         await until(lambda: len(hub.peer_topics.get(TX, ())) == leaves)
-        await trio.sleep(4)  # some heartbeats
+        await trio.sleep(3)  # some heartbeats
         return len(mesh[TX])
 
 
