@@ -24,6 +24,7 @@ from aliad.crypto import SigningKey
 from aliad.errors import ConfigError, InputError, RemoteProtocolError
 from aliad.ledger.job_state import get_closed_job, get_jobs
 from aliad.ledger.jobs import JobKind
+from aliad.ledger.openings import compute_spec_digest
 from aliad.ledger.transactions import OpenJob
 from aliad.net.blobs.exchange import BlobExchange
 from aliad.net.network import Network
@@ -254,6 +255,10 @@ class NodeWork:
         return await self._open(body)
 
     async def _open(self, body: OpenJob) -> JobId:
+        digest = compute_spec_digest(body.spec)
+        for job_id, job in get_jobs(self.chain.state):
+            if job.owner == self.chain.node and job.spec == digest and job.terms == body.terms:
+                return job_id  # asked twice
         key = b"open-job" + body.terms.manifest + body.terms.parameters
         self.chain.offer(key, body, self.chain.tip.height)
         outcome = await self.chain.settle(key)

@@ -81,7 +81,7 @@ def works(node: DevnetNode) -> bool:
     """Whether the compute processes of a daemon have passed their test."""
     status = ask(node, "work.status")
     assert isinstance(status, dict)
-    return bool(status["enabled"])
+    return bool(status["enabled"]) and all(device["alive"] for device in status["devices"])
 
 
 def submit(node: DevnetNode, job: PreparedJob) -> JobId:
