@@ -13,9 +13,11 @@ from aliad.consensus import wire
 from aliad.consensus.signing import Ed25519Signer
 from aliad.consensus.timing import Timing
 from aliad.consensus.votes import VOTE, Kind, Vote, vote_message
+from aliad.ledger.clock import Due
 from aliad.ledger.events import Event, NodeConvicted, RoundAbandoned, RoundOpened
 from aliad.ledger.transactions import OpenJob, RegisterWorker
 from aliad.ledger.validators import compute_validators_hash
+from aliad.node import pace
 from aliad.node.committed import CommittedBlock
 from aliad.node.frames import encode_frame
 from aliad.node.outbox import Included
@@ -124,4 +126,24 @@ async def test_whoever_votes_twice_is_convicted_by_a_transaction(
             for member in world.running[0].node.service.tip.validators.members
         )
         assert world.agreed()
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_what_stays_due_does_not_spin_the_chain(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the proposers' clocks are behind a deadline that has passed here."""
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, settings=RARE)
+        await world.start(0, 1, 2, 3)
+        await world.included(world.transfer(A, B.node_id, 1, via=0))
+        monkeypatch.setattr(pace, "get_due", lambda _: Due(True, None))
+        await world.included(world.transfer(A, B.node_id, 1, via=0))
+        begun = world.running[0].height
+        await trio.sleep(20)
+        assert 20 < world.running[0].height - begun < 130
+        began = trio.current_time()
+        await world.included(world.transfer(A, B.node_id, 1, via=1))
+        assert trio.current_time() - began < 1
         nursery.cancel_scope.cancel()
