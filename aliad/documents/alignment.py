@@ -15,19 +15,18 @@ from typing import Final
 from aliad.documents.pieces import OBJECT
 
 # Scripts without spaces: each character is a word of its own.
-_SINGLE = (
+SINGLE = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
 _MARKS = r"\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u200c\u200d\ufe0f"
 _WORD: Final = re.compile(
-    f"{OBJECT}|[{_SINGLE}][{_MARKS}]*|[^\\W{_SINGLE}](?:[^\\W{_SINGLE}]|[{_MARKS}]"
-    f"|['’.,:](?=[^\\W{_SINGLE}]))*|[^\\s{OBJECT}]"
+    f"{OBJECT}|[{SINGLE}][{_MARKS}]*|[^\\W{SINGLE}](?:[^\\W{SINGLE}]|[{_MARKS}]"
+    f"|['’.,:](?=[^\\W{SINGLE}]))*|[^\\s{OBJECT}]"
 )
 _ALIKE: Final = 0.6  # share of the longer word that both must begin with
 _SHORTEST: Final = 4  # letters of a word that may be alike
 _REACH: Final = 0.35  # how far, of the sentence's length, an anchor may move
-_MOST_PAIRS: Final = 4000  # anchors considered in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,19 @@ def _anchors(source: Sequence[Word], target: Sequence[Word]) -> list[tuple[int, 
             stems.setdefault(word.text[:2], []).append(j)
     pairs: list[tuple[int, int]] = []
     for i, word in enumerate(source):
-        found = exact.get(_key(word), [])
+        found = _nearest(exact.get(_key(word), []), i * m // max(n, 1), 3)
         if not found and word.item is None and len(word.text) >= _SHORTEST:
-            found = [j for j in stems.get(word.text[:2], []) if _alike(word.text, target[j].text)]
-        near = [j for j in found if word.item is not None or _near(i, n, j, m)]
-        pairs += [(i, j) for j in sorted(near, key=lambda j: abs(j * n - i * m))[:3]]
-    return pairs[:_MOST_PAIRS]
+            near = _nearest(stems.get(word.text[:2], []), i * m // max(n, 1), 6)
+            found = [j for j in near if _alike(word.text, target[j].text)]
+        pairs += [(i, j) for j in found if word.item is not None or _near(i, n, j, m)]
+    return pairs
+
+
+def _nearest(places: list[int], wanted: int, count: int) -> list[int]:
+    """The few of the rising `places` that are nearest to the wanted one."""
+    middle = bisect_left(places, wanted)
+    around = places[max(0, middle - count) : middle + count]
+    return sorted(around, key=lambda place: abs(place - wanted))[:count]
 
 
 def _key(word: Word) -> object:

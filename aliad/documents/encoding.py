@@ -18,7 +18,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE: Final = 256 * 1024
-# Encodings in which bytes below 0x80 are ASCII, so that a declaration can be read and believed.
+_ASCII: Final = "<?xml charset='a-z0-9'?>"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,40}\Z")
 _REFUSED: Final = frozenset({"utf-7", "idna", "punycode", "unicode-escape", "raw-unicode-escape"})
 
@@ -98,9 +98,14 @@ def _told(data: bytes, hint: re.Pattern[bytes] | None) -> str:
         info = codecs.lookup(name)
     except LookupError:
         return ""
-    text = getattr(info, "_is_text_encoding", True)
-    plain = info.name not in _REFUSED and not info.name.startswith(("utf-16", "utf-32"))
-    return info.name if text and plain else ""
+    if info.name in _REFUSED:
+        return ""
+    try:
+        # It was read as ASCII, so it cannot be true of an encoding that writes ASCII otherwise.
+        plain = _ASCII.encode(info.name) == _ASCII.encode("ascii")
+    except (LookupError, UnicodeError):
+        return ""
+    return info.name if plain else ""
 
 
 def _strict(data: bytes, what: str, encoding: Encoding) -> tuple[str, Encoding]:

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from aliad.documents.alignment import SINGLE
 from aliad.errors import InputError
 
 MOST_TERMS: Final = 20_000
 LONGEST_TERM: Final = 200  # characters
 LARGEST_BYTES: Final = 4 << 20
 
-_HEAD = re.compile(r"\w+|\S")
+_HEAD = re.compile(f"[{SINGLE}]|[^\\W{SINGLE}]+|\\S")
 
 
 class Term(NamedTuple):

@@ -151,6 +151,10 @@ class _Placed:
     children: tuple["_Placed", ...]
 
 
+def _is_word(word: Word) -> bool:
+    return word.text[0].isalnum() or word.text == OBJECT
+
+
 class _Writer:
     """Writes one block."""
 
@@ -163,6 +167,10 @@ class _Writer:
         self._source_ends = [word.end for word in target.source]
         self._starts = [word.start for word in target.target]
         self._ends = [word.end for word in target.target]
+        # Marks alone are no words for what an element must have.
+        self._spoken = [word.start for word in target.source if _is_word(word)]
+        self._word_starts = [word.start for word in target.target if _is_word(word)]
+        self._word_ends = [word.end for word in target.target if _is_word(word)]
         self._soft = self._place_softs(prepared)
         self._objects = [i for i, char in enumerate(target.text) if char == OBJECT]
         self._nodes = self._place(list(prepared.nodes), 0, len(target.text))
@@ -204,8 +212,10 @@ class _Writer:
                 start = min(max(want, cursor), limit)
                 if had and want < cursor:
                     # Pushed on by the one before it: not to the space behind that, but to a word.
-                    word = bisect_left(self._starts, cursor)
-                    start = min(self._starts[word] if word < len(self._starts) else start, limit)
+                    word = bisect_left(self._word_starts, cursor)
+                    start = min(
+                        self._word_starts[word] if word < len(self._word_starts) else start, limit
+                    )
                 end = min(max(self._offset(node.end, False), start), limit)
                 if had:
                     start, end = self._with_word(start, end, cursor, limit)
@@ -216,9 +226,9 @@ class _Writer:
 
     def _leaving(self, count: int, low: int, high: int) -> int:
         """The last place up to which a range may go to leave `count` words after it."""
-        first = bisect_left(self._starts, low)
-        last = bisect_left(self._ends, high + 1) - 1 - count
-        return self._ends[last] if count and last >= first else high
+        first = bisect_left(self._word_starts, low)
+        last = bisect_left(self._word_ends, high + 1) - 1 - count
+        return self._word_ends[last] if count and last >= first else high
 
     def _stands_alone(self, node: Node) -> bool:
         """Tell whether a mark within a sentence has spaces on both sides: one was taken away."""
@@ -228,19 +238,19 @@ class _Writer:
         return self._source[place - 1].isspace() and self._source[place].isspace()
 
     def _had_words(self, node: Node) -> bool:
-        first = bisect_left(self._source_ends, node.start + 1)
-        return first < len(self._source_starts) and self._source_starts[first] < node.end
+        first = bisect_left(self._spoken, node.start)
+        return first < len(self._spoken) and self._spoken[first] < node.end
 
     def _with_word(self, start: int, end: int, low: int, high: int) -> tuple[int, int]:
         """The range, grown to the nearest word if it has none: the one after, or before."""
-        word = bisect_left(self._starts, start)
-        if word < len(self._starts) and self._ends[word] <= end:
+        word = bisect_left(self._word_starts, start)
+        if word < len(self._word_starts) and self._word_ends[word] <= end:
             return start, end
-        if word < len(self._starts) and self._ends[word] <= high:
-            return self._starts[word], self._ends[word]
-        before = bisect_left(self._ends, start + 1) - 1
-        if before >= 0 and self._starts[before] >= low:
-            return self._starts[before], self._ends[before]
+        if word < len(self._word_starts) and self._word_ends[word] <= high:
+            return self._word_starts[word], self._word_ends[word]
+        before = bisect_left(self._word_ends, start + 1) - 1
+        if before >= 0 and self._word_starts[before] >= low:
+            return self._word_starts[before], self._word_ends[before]
         return start, end
 
     def _place_softs(self, prepared: Prepared) -> dict[int, str]:

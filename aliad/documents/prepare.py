@@ -96,7 +96,7 @@ def prepare(block: Block, language: str, glossary: Glossary) -> Prepared:
                 shown = piece.text
                 # An object of the text itself is kept like any other.
                 keeps += [
-                    Kept(length + place, length + place + 1, text=OBJECT)
+                    Kept(length + place, length + place + 1)
                     for place, char in enumerate(shown)
                     if char == OBJECT
                 ]

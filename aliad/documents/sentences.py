@@ -20,11 +20,14 @@ Span = tuple[int, int]
 
 # Arabic, Devanagari, Armenian, Ethiopic, Burmese, Khmer, Tibetan and Latin marks before a space.
 _STOPS = ".!?…‽‼⁇⁈⁉؟۔।॥։።፧၊။។៕།༎"
-_CLOSERS = "\"'”’»›)\\]}」』】〉》）］"
+_CLOSERS = "\"'”’»›«“)\\]}」』】〉》）］"
+# Where no space comes between sentences, a mark that opens the next one must not be taken.
+_CLOSERS_TIGHT = "\"'”’»)\\]}」』】〉》）］"
 _END = re.compile(
-    f"(?P<spaced>[{_STOPS}]+[{_CLOSERS}]*(?=\\s))|[。！？｡．]+[{_CLOSERS}]*(?![。！？｡．])"
+    f"(?P<spaced>[{_STOPS}]+[{_CLOSERS}]*(?=\\s))|[。！？｡．]+[{_CLOSERS_TIGHT}]*(?![。！？｡．])"
 )
 _BEFORE = re.compile(r"[^\s(\[{\"'“„«‹¿¡]*\Z")
+_SPACED_QUOTE = re.compile(r"[ \u00a0\u202f]»(?=\s|\Z)")
 _FIRST = re.compile(r"[\s\"'“”„«»‹›(\[{¿¡—–*-]*(.)")
 _CLAUSE = re.compile(r"[;:,،、，；：—–](?:\s+|(?<=[、，；：]))")
 _SPACE = re.compile(r"\s+")
@@ -52,6 +55,9 @@ def _split(
     inside = deque(whole[bisect_left(whole, (start, 0)) : bisect_left(whole, (stop, 0))])
     for match in _END.finditer(text, start, stop):
         end = match.end()
+        if match["spaced"] and language.startswith("fr"):
+            quote = _SPACED_QUOTE.match(text, end, stop)
+            end = quote.end() if quote else end
         while inside and inside[0][1] <= match.start():
             inside.popleft()
         if inside and inside[0][0] <= match.start() and end <= inside[0][1]:
@@ -101,6 +107,8 @@ def _ends(text: str, start: int, stop: int, end: int, limit: int, language: str)
         return True
     found = _BEFORE.search(text, max(start, stop - 40), stop)
     word = found[0] if found else ""
+    if len(word) == 1 and text.startswith(".", following.end(1)):
+        return False  # "z. B.", "i. d. R."
     return _stops_after(word, first, language)
 
 

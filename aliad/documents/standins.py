@@ -71,7 +71,7 @@ def restore(shown: Shown, translation: str) -> Restored:
         item = int(match[1]) - 1
         clear += text[end : match.start()]
         end = match.end()
-        if item < shown.kept and item not in items:
+        if 0 <= item < shown.kept and item not in items:
             items.append(item)
             clear += OBJECT
     clear += text[end:]

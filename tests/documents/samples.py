@@ -132,7 +132,8 @@ def gettext() -> bytes:
         )
         out.append(f'msgid ""\n"{s[5]}\\n"\n"\\n"\n"{s[6][:20]}"\n"{s[6][20:]}"\nmsgstr ""\n')
         out.append(
-            f'msgid "{s[7]}"\nmsgstr ""\n\nmsgid "{s[8]}"\nmsgstr ""\n\n#~ msgid "o"\n#~ msgstr "p"\n'
+            f'msgid "{s[7]}"\nmsgstr ""\n\nmsgid "{s[8]}"\nmsgstr ""\n\n'
+            f'#~ msgid "o"\n#~ msgstr "p"\n'
         )
         out.append(
             f'msgid "{s[9]}\\t{{name}}"\nmsgstr ""\n\n#, fuzzy\nmsgid "f{number}"\nmsgstr ""\n'

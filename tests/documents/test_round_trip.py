@@ -5,11 +5,12 @@ import re
 import zipfile
 from collections import Counter
 from html.parser import HTMLParser
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import docx
 import polib
 import pytest
+from defusedxml import ElementTree
 from markdown_it import MarkdownIt
 
 from aliad.documents.document import Document
@@ -115,7 +116,7 @@ def test_translations_are_written_beside_their_sources(kind: Format) -> None:
 def _targets(kind: Format, data: bytes) -> list[tuple[str, str]]:
     """Pairs of source and target, as other programs read them."""
     if kind is Format.GETTEXT:
-        found = []
+        found: list[tuple[str, str]] = []
         for entry in polib.pofile(decoded(data)):
             if entry.obsolete:
                 continue
@@ -175,7 +176,7 @@ def _shape(xml: bytes, kind: Format) -> list[str]:
     """Elements and their depth, but for Word's runs, which are divided as formats need."""
     shape: list[str] = []
 
-    def walk(element: ElementTree.Element, depth: int) -> None:
+    def walk(element: Element, depth: int) -> None:
         name = element.tag.rpartition("}")[2]
         if kind is Format.WORD and name in ("r", "rPr", "t", "b", "i", "rFonts", "noProof"):
             for child in element:
@@ -244,7 +245,8 @@ def test_word_keeps_formats_where_their_words_are() -> None:
 @KINDS
 def test_a_translation_cannot_break_a_document(kind: Format) -> None:
     data, document = opened(kind)
-    evil = '</p>"]]><w:p a=\'\x00\x1b\r\n\n\t%s {x} --> 00:00:00,000 ` * _ [a](b) | \\" \ud800 \ufffc #'
+    evil = '</p>"]]><w:p a=\'\x00\x1b\r\n\n\t%s {x} --> 00:00:00,000 ` * _ [a](b) | \\" '
+    evil += "\ud800 \ufffc #"
     written = document.render([f"{number} {evil}" for number in range(len(document.segments))])
     again = open_document(written, kind, source="en", target="de")
     if kind is Format.GETTEXT:
