@@ -6,7 +6,7 @@
         await world.until(lambda: world.is_closed(job))
 
 Everything a role does goes through its ports, so an adversary is a node some of whose ports lie.
-The only thing missing is the vote: `world_ledger` makes blocks as an honest proposer would.
+Usually `world_ledger` makes the blocks, as an honest proposer would; `world_vote` votes on them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import trio
 
 from aliad.crypto import SigningKey, key_from_seed
 from aliad.ledger.accounts import get_account
-from aliad.ledger.events import NodeConvicted, RoundOpened
+from aliad.ledger.events import BatchAccepted, NodeConvicted, RoundOpened
 from aliad.ledger.genesis import Genesis
 from aliad.ledger.job_state import get_closed_job, get_draws, get_job, get_jobs
 from aliad.ledger.jobs import Job, Outcome
@@ -37,14 +37,17 @@ from aliad.work.reconciler import Role
 from aliad.work.seeds import compute_batch_seed
 from aliad.work.service import WorkService
 from tests.work.world_compute import (
+    CountedCompute,
     Effort,
     ExactCompute,
     Memo,
     MemoryDirectory,
+    Spent,
     StubCompute,
 )
 from tests.work.world_jobs import WorldJob
-from tests.work.world_ledger import ChainView, Weather, WorldLedger
+from tests.work.world_ledger import Weather, WorldLedger
+from tests.work.world_vote import VotedLedger
 from tests.work.world_wires import WorldBlobs, WorldMessages
 
 T = TypeVar("T")
@@ -69,9 +72,10 @@ class WorldNode:
         self.key = key_of(name)
         self.directory = MemoryDirectory()
         self.effort = Effort()
+        self.spent = Spent()
         self.values: dict[bytes, bytes] = {}
         self.compute = world.make_compute(self.directory, self.effort)
-        self.chain = ChainView(world.ledger, self.key)
+        self.chain: Any = world.ledger.make_view(self.key)
         self.blobs = WorldBlobs(self)
         self.messages = WorldMessages(self)
         self.roles: list[Role] = []
@@ -94,7 +98,8 @@ class WorldNode:
     def start(self) -> None:
         """Start, or start again after a crash."""
         self.desk = self.make_desk()
-        self.checks = Checks(self.desk, self.compute)
+        counted = replace(self.desk, compute=CountedCompute(self.compute, self.spent))
+        self.checks = Checks(counted, self.compute)
         self.service = WorkService(self.desk, WorldModels(self), [*self.checks.roles, *self.roles])
         self.up = True
         self._life = trio.CancelScope()
@@ -134,6 +139,8 @@ Maker = Callable[["World", str], WorldNode]
 class World:
     """``exact`` is the engine's digest if nodes compute for real, else digests stand for it.
 
+    ``voted``: validators vote over the simulated network, see `world_vote`.
+
     ``actors`` says who of the nodes, by name, is made by whom. The first is the originator and the
     first `VALIDATORS` are the validators.
     """
@@ -148,24 +155,37 @@ class World:
         params: Params = PARAMS,
         weather: Weather | None = None,
         validators: int = VALIDATORS,
+        voted: bool = False,
     ) -> None:
         self.seed = seed
         self.exact = exact
         keys = [key_of(name) for name in names]
         powers = {key.node_id: Power(10) for key in keys[:validators]}
         genesis = Genesis("world", START, make_validator_set(powers), (keys[0].node_id,), params)
-        self.ledger = WorldLedger(genesis, seed, weather or Weather())
+        weather = weather or Weather()
+        self.ledger: Any = (
+            VotedLedger(genesis, seed, validators, weather)
+            if voted
+            else WorldLedger(genesis, seed, weather)
+        )
         self.memo: Memo = {}
         self.jobs: list[JobId] = []
         self._seeds: dict[tuple[int, int], bytes] = {}
         self._trainers: dict[bytes, str] = {}
         self.forged: dict[tuple[NodeId, bytes], bytes] = {}  # by node and a batch's seed
         self._nursery: trio.Nursery | None = None
-        makers = actors or {}
-        made = [makers.get(name, WorldNode)(self, name) for name in names]
-        self.nodes: dict[NodeId, WorldNode] = {node.id: node for node in made}
-        self.by_name = {node.name: node for node in made}
-        self.actors = frozenset(self.by_name[name].id for name in makers)
+        self._names = tuple(names)
+        self._makers = actors or {}
+        self.nodes: dict[NodeId, WorldNode] = {}
+        self.by_name: dict[str, WorldNode] = {}
+        self.actors = frozenset(key_of(name).node_id for name in self._makers)
+        if not voted:
+            self._make_nodes()
+
+    def _make_nodes(self) -> None:
+        for name in self._names:
+            node = self._makers.get(name, WorldNode)(self, name)
+            self.nodes[node.id] = self.by_name[name] = node
 
     def make_compute(self, directory: MemoryDirectory, effort: Effort) -> Any:  # noqa: ANN401
         if self.exact is None:
@@ -182,7 +202,9 @@ class World:
         self._settle_schedule()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            await nursery.start(self.ledger.run)
+            await self.ledger.start(nursery)
+            if not self.nodes:
+                self._make_nodes()
             for node in self.nodes.values():
                 node.start()
             yield self
@@ -261,6 +283,11 @@ class World:
                     self._seeds[opened.round, slot.batch] = found
                     self._trainers[found] = self.nodes[slot.trainer].name
         return self._trainers[seed]
+
+    def is_forged(self, event: BatchAccepted) -> bool:
+        """Whether an actor's accepted update is not what the batch gives."""
+        seed = compute_batch_seed(event.job, event.round, event.batch)
+        return (event.trainer, seed) in self.forged
 
     def check_honest(self) -> None:
         """No honest node was convicted, or blamed by another honest one; the chain replays."""

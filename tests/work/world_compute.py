@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import trio
@@ -85,6 +86,33 @@ class Effort:
     other: float = 0.02
     batches: int = 0
     macs: int = 0
+
+
+@dataclass
+class Spent:
+    """Multiply-accumulates spent on checking drawn batches, and on disputes about them."""
+
+    checks: int = 0
+    disputes: int = 0
+
+
+class CountedCompute:
+    """The compute port of the roles that check, counting what they use it for."""
+
+    def __init__(self, inner: Any, spent: Spent) -> None:  # noqa: ANN401 - any compute
+        self._inner = inner
+        self._spent = spent
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._inner, name)
+
+    async def train(self, task: Task, *, traced: bool = False) -> Trained:
+        trained: Trained = await self._inner.train(task, traced=traced)
+        if traced:
+            self._spent.disputes += trained.macs
+        else:
+            self._spent.checks += trained.macs
+        return trained
 
 
 def stub(*parts: object) -> Hash32:

@@ -141,6 +141,12 @@ class WorldLedger:
         for view in self.views:
             view.expect(block, nursery)
 
+    def make_view(self, key: SigningKey) -> "ChainView":
+        return ChainView(self, key)
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        await nursery.start(self.run)
+
     def events(self, kind: type[E]) -> list[E]:
         return [event for event in self.log if isinstance(event, kind)]
 

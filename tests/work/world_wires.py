@@ -93,7 +93,7 @@ class WorldMessages:
 
     def _lost(self) -> bool:
         ledger = self.node.world.ledger
-        return ledger.random.random() < ledger.weather.loss
+        return bool(ledger.random.random() < ledger.weather.loss)
 
     async def _deliver(self, other: WorldNode, data: bytes) -> None:
         await trio.sleep(self.node.world.ledger.delay())
