@@ -24,6 +24,7 @@ class Traffic(Enum):
     GOSSIP = "gossip"
     REQUEST = "request"
     DIRECT = "direct"
+    PUBSUB = "pubsub"  # frames of gossip, whatever is in them: those beyond it are read later
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ DEFAULT_ALLOWANCES: Final[Mapping[Traffic, Allowance]] = {
     Traffic.GOSSIP: Allowance(Rate(200, 2000), Rate(4 << 20, 32 << 20)),
     Traffic.REQUEST: Allowance(Rate(100, 400), Rate(4 << 20, 16 << 20)),
     Traffic.DIRECT: Allowance(Rate(200, 2000), Rate(4 << 20, 32 << 20)),
+    Traffic.PUBSUB: Allowance(Rate(400, 4000), Rate(8 << 20, 64 << 20)),
 }
 
 
@@ -121,6 +123,17 @@ class Limits:
 
     def admit(self, peer: PeerId, kind: Traffic, size: int, now: float) -> bool:
         """Whether ``peer`` may have one more message of ``size`` bytes; if so it is counted."""
+        pair = self._pair(peer, kind, now)
+        if pair.messages.level(now) < 1 or pair.size.level(now) < size:
+            return False
+        return pair.messages.take(1, now) and pair.size.take(size, now)
+
+    def delay(self, peer: PeerId, kind: Traffic, count: int, size: int, now: float) -> float:
+        """Count ``count`` messages of ``size`` bytes in any case; seconds to wait for the next."""
+        pair = self._pair(peer, kind, now)
+        return max(pair.messages.borrow(count, now), pair.size.borrow(size, now))
+
+    def _pair(self, peer: PeerId, kind: Traffic, now: float) -> _Pair:
         key = (peer, kind)
         pair = self._buckets.get(key)
         if pair is None:
@@ -129,9 +142,7 @@ class Limits:
             pair = _Pair(TokenBucket(allowance.messages, now), TokenBucket(allowance.size, now))
             self._buckets[key] = pair
         self._buckets.move_to_end(key)
-        if pair.messages.level(now) < 1 or pair.size.level(now) < size:
-            return False
-        return pair.messages.take(1, now) and pair.size.take(size, now)
+        return pair
 
     def _make_room(self, now: float) -> None:
         """Forget the buckets longest unused while they are full, or while there are too many."""

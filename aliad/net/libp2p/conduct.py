@@ -58,6 +58,11 @@ class Conduct:
             self.fault(peer, Fault.FLOOD, f"flooding {channel}")
         return False
 
+    def reading_pause(self, peer: PeerId, count: int, size: int) -> float:
+        """Count frames of gossip; seconds to wait before reading more of them."""
+        now = time.monotonic()
+        return self.limits.delay(peer, Traffic.PUBSUB, count, size, now)
+
     def fault(self, peer: PeerId, fault: Fault, what: str) -> None:
         """Lower the peer's score, and disconnect or ban it if that was once too often.
 
@@ -77,6 +82,7 @@ class Conduct:
                 self.metrics.disconnects += 1
                 log.warning("disconnecting %s: %s", peer, what)
                 self.disconnect(peer)
+                self.fault(peer, Fault.SENT_AWAY, what)
             case Reaction.DISCONNECT:
                 pass
             case Reaction.BAN:

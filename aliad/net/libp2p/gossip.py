@@ -195,6 +195,10 @@ class Gossip:
         if not subscription.inbox.put(accepted):
             self._metrics.drop(topic, Drop.QUEUE_FULL)
 
+    def reading_pause(self, peer: str, count: int, size: int) -> float:
+        """See `workarounds.Sink`."""
+        return self._conduct.reading_pause(PeerId(peer), count, size)
+
     def pushed(self, forwarder: str, message: rpc_pb2.Message) -> None:
         """See `workarounds.Sink`. What was signed has been judged, now or before."""
         (topic,) = message.topicIDs

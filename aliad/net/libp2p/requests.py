@@ -184,6 +184,8 @@ class Requests:
             self._conduct.fault(peer, Fault.TOO_LONG, channel)
             status, answer = BAD_REQUEST, b"too long"
         elif not self._conduct.allows(peer, Traffic.REQUEST, len(request), channel):
+            if self._conduct.banned(peer):
+                raise StreamLost(f"{peer} is banned")
             status, answer = BUSY, b"too many requests"
         else:
             self._metrics.message(channel, Direction.IN, len(request))

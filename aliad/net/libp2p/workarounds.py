@@ -380,6 +380,9 @@ class Sink(Protocol):
     def deliver(self, message: rpc_pb2.Message) -> None:
         """A message that is signed and that its validator accepted."""
 
+    def reading_pause(self, peer: str, count: int, size: int) -> float:
+        """Seconds to wait before handling a frame of ``count`` things and ``size`` bytes."""
+
     def pushed(self, forwarder: str, message: rpc_pb2.Message) -> None:
         """The message was admitted, and whatever became of it has happened.
 
@@ -464,9 +467,16 @@ class GuardedPubsub(Pubsub):
         """Handle one message after the other in this task, so that a flood waits in the socket."""
         peer_id = stream.muxed_conn.peer_id
         reader = StreamReader(stream)
+        empty = 0
         while self.manager.is_running:
             rpc = rpc_pb2.RPC()
-            rpc.ParseFromString(await reader.varint_frame(self.max_inbound_rpc_size))
+            frame = await reader.varint_frame(self.max_inbound_rpc_size)
+            rpc.ParseFromString(frame)
+            empty += not frame
+            if empty > 1:  # the greeting of who subscribes to nothing is empty, and nothing else
+                raise ParseError("an empty message")
+            count = 1 + len(rpc.publish) + len(rpc.subscriptions)
+            await trio.sleep(self.sink.reading_pause(str(peer_id), count, len(frame)))
             rpc.ClearField("senderRecord")  # addresses come by our own protocol
             if len(rpc.subscriptions) > self.max_subscriptions_per_rpc:
                 self.sink.malformed(str(peer_id), "subscriptions")

@@ -28,6 +28,7 @@ class Fault(Enum):
     TOO_LONG = 25.0  # a frame or answer longer than allowed
     FLOOD = 0.5  # a request or direct message beyond its allowance; gossip beyond it is only
     # dropped, because an honest hub forwards what others flood
+    SENT_AWAY = 15.0  # had to be disconnected: who comes back to do the same is soon banned
     STALLED = 5.0  # left a stream unread or half sent until it timed out
 
     @property

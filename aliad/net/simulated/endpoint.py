@@ -438,17 +438,26 @@ class SimulatedEndpoint:
         if self.kept_out_for(peer) > 0:
             return
         self.metrics.penalties += 1
-        match self.scores.penalise(peer, fault, trio.current_time()):
+        reaction = self.scores.penalise(peer, fault, trio.current_time())
+        link = self.links.get(peer)
+        match reaction:
             case Reaction.KEEP:
                 return
-            case Reaction.DISCONNECT:
+            case Reaction.DISCONNECT if link is not None:
                 self.metrics.disconnects += 1
+                self._cut(link)
+                self.fault(peer, Fault.SENT_AWAY)
+            case Reaction.DISCONNECT:
+                return  # gone already
             case Reaction.BAN:
                 self.metrics.bans += 1
                 self.bans.ban(peer, self._world.now_millis())
-        link = self.links.get(peer)
-        if link is not None:
-            self._world.cut(link, {self._self: 0.0, peer: self._world.conditions.latency})
+                if link is not None:
+                    self._cut(link)
+
+    def _cut(self, link: Link) -> None:
+        peer = link.other(self._self)
+        self._world.cut(link, {self._self: 0.0, peer: self._world.conditions.latency})
 
     def kept_out_for(self, peer: PeerId) -> float:
         """Seconds for which ``peer`` is still banned here; 0 if it is not."""
