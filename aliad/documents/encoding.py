@@ -91,7 +91,7 @@ def _told(data: bytes, hint: re.Pattern[bytes] | None) -> str:
     found = hint.search(data[:4096]) if hint else None
     if found is None:
         return ""
-    name = found[1].decode("ascii", "replace")
+    name = found[found.lastindex or 0].decode("ascii", "replace")
     if not _NAME.match(name):
         return ""
     try:

@@ -168,6 +168,23 @@ def test_an_encoding_that_is_too_narrow() -> None:
     )
 
 
+def test_declarations_are_believed_if_they_can_be() -> None:
+    for head in (
+        '<?xml version="1.0" encoding="cp1251"?><html>',
+        "<META http-equiv=x content='text/html; charset=cp1251'>",
+        "<meta charset=cp1251>",
+    ):
+        data = f"{head}<p>Он здесь.</p>".encode("cp1251")
+        page = open_document(data, Format.HTML, source="ru")
+        assert [s.text for s in page.segments] == ["Он здесь."]
+        assert page.render(["é"]).endswith(b"<p>&#233;</p>")
+    for name in ("utf-7", "base64", "cp037", "no-such", "utf-16"):
+        page = open_document(f"<meta charset={name}><p>A é.</p>".encode(), Format.HTML)
+        assert page.segments[0].text == "A é."
+    with pytest.raises(InputError, match="cannot be read as euc_jp"):
+        open_document(b"<meta charset=euc-jp><p>A \xff\xff.</p>", Format.HTML)
+
+
 @given(text=st.text(alphabet="ab ,.;。中", max_size=120), most=st.integers(1, 30))
 def test_parts_of_a_long_text(text: str, most: int) -> None:
     portions = fit(text, lambda part: len(part) <= most)
