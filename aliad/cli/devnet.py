@@ -90,7 +90,7 @@ def _run(
         era_blocks=50,
         vesting_rounds=8,
         initial_reward_rate=RewardRate(1_000_000),
-        trace_ms=Millis(60_000),
+        trace_ms=Millis(30_000),
         ruling_ms=Millis(60_000),
     )
     devnet = make_devnet(DevnetPlan(folder, nodes, nodes - cheaters, cheaters, params))

@@ -33,11 +33,13 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 # Verb: (module and command, the line in `aliad --help`)
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "audit": ("aliad.cli.audit:audit", "Ask what happened to a job, round, batch, node."),
+    "bugreport": ("aliad.cli.doctor:bugreport", "Collect what helps to find a fault."),
     "chain": ("aliad.cli.chain:chain", "Look at blocks, transactions, validators; verify."),
     "completion": ("aliad.cli.completion:completion", "Print a shell's completion script."),
     "config": ("aliad.cli.config:config", "Show, check and change settings."),
     "db": ("aliad.cli.db:db", "Look after the database, with the node stopped."),
     "devnet": ("aliad.cli.devnet:devnet", "Run a whole network on this machine."),
+    "doctor": ("aliad.cli.doctor:doctor", "Find out what is wrong with a node or its host."),
     "drain": ("aliad.cli.node:drain", "Finish the batches in hand, then end the daemon."),
     "health": ("aliad.cli.node:health", "Tell whether the node does all it should."),
     "init": ("aliad.cli.init:init", "Set up a node: key, settings, genesis."),
