@@ -22,7 +22,7 @@ from aliad.peer_id import peer_id_of
 from aliad.store.blob_folder import BlobsFull
 from aliad.store.blobs import BlobMissing, BlobStore
 from aliad.types import BlobId, NodeId
-from aliad.work.ports import FileId, Readers, Unavailable
+from aliad.work.ports import FileId, Interrupted, Readers, Unavailable
 
 PATIENCE_SECONDS: Final = 120.0
 OWNER: Final = "work"
@@ -49,6 +49,8 @@ class NodeBlobs:
     async def keep_file(self, file: FileId, readers: Readers = None) -> BlobId:
         """See `Blobs`."""
         path = self._files.path_of(FileDigest(file))
+        if not await trio.to_thread.run_sync(path.exists):
+            raise Interrupted("A file that was made is gone.", f"{path}", "It is made again.")
         return await self._run(partial(self._keep, lambda: self._store.add_file(path), readers))
 
     async def keep_bytes(self, data: bytes, readers: Readers = None) -> BlobId:

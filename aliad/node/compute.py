@@ -20,7 +20,7 @@ from aliad.compute.process.failures import (
 )
 from aliad.compute.process.files import FileDigest
 from aliad.compute.process.pool import ComputePool
-from aliad.compute.process.records import BatchTask, ModelSpec, RecipeSpec, TensorRef
+from aliad.compute.process.records import BatchTask, ModelSpec, RecipeSpec, TensorRef, TraceRow
 from aliad.compute.process.replies import BatchTrained, OperationRun, StateMade
 from aliad.compute.process.traces import read_trace
 from aliad.errors import ConfigError, InputError, RemoteProtocolError
@@ -252,11 +252,15 @@ class NodeCompute:
 
     async def rows(self, trace: FileId) -> tuple[Row, ...]:
         """See `Operations`."""
+        rows = await self.trace_rows(trace)
+        return tuple([Row(Hash32(row.id), Hash32(row.digest)) for row in rows])
+
+    async def trace_rows(self, trace: FileId) -> tuple[TraceRow, ...]:
+        """Everything that a trace file tells of its operations."""
         files = self._pool.processes[0].files
         with translated_files():
             data = await trio.to_thread.run_sync(files.read, FileDigest(trace))
-            rows = await trio.to_thread.run_sync(read_trace, data)
-        return tuple([Row(Hash32(row.id), Hash32(row.digest)) for row in rows])
+            return await trio.to_thread.run_sync(read_trace, data)
 
     async def extract(self, task: Task, index: int) -> Executed:
         """See `Operations`."""

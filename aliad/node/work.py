@@ -28,6 +28,7 @@ from aliad.ledger.openings import compute_spec_digest
 from aliad.ledger.transactions import OpenJob
 from aliad.net.blobs.exchange import BlobExchange
 from aliad.net.network import Network
+from aliad.node.auditing import BatchAudit
 from aliad.node.blobs import NodeBlobs
 from aliad.node.compute import NodeCompute
 from aliad.node.models import NodeModels, fetch_model
@@ -91,6 +92,7 @@ class NodeWork:
     compute: NodeCompute = field(init=False)
     blobs: NodeBlobs = field(init=False)
     checks: Checks = field(init=False)
+    audit: BatchAudit = field(init=False)
     _pool: ComputePool = field(init=False)
     _notes: LevelDb = field(init=False)
     _messages: NetworkMessages = field(init=False)
@@ -121,6 +123,7 @@ class NodeWork:
         )
         models = NodeModels(self.blobs, place.files, place.folder / "models")
         self.checks = Checks(desk, self.compute)
+        self.audit = BatchAudit(desk, self.compute)
         self.service = WorkService(desk, models, self.checks.roles)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
