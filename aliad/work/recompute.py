@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
+import trio
+
 from aliad.ledger.job_state import get_round
 from aliad.ledger.state import StateReader
 from aliad.spec.job import JobSpec
@@ -11,6 +13,7 @@ from aliad.work.disputes.messages import Offer, Offered
 from aliad.work.disputes.operands import join_digests
 from aliad.work.disputes.ports import Executed, Operations, Place
 from aliad.work.disputes.trace import Trace, make_trace
+from aliad.work.judging import find_job
 from aliad.work.messages import WorkNotice, encode_message
 from aliad.work.ports import FileId, Interrupted, Task, Trained, Unavailable
 from aliad.work.reports import Duty
@@ -28,10 +31,15 @@ class Recompute:
         self._desk = desk
         self._operations = operations
 
+    def is_able(self, state: StateReader, place: Place) -> bool:
+        """Whether this node computes with the job's engine. With another it would accuse itself."""
+        job = find_job(state, place.job)
+        return job is not None and job.terms.engine == self._desk.compute.engine().digest
+
     def is_ready(self, state: StateReader, place: Place) -> bool:
         """Whether the state that the place's round started from is here, and the batches' list."""
         found, book = get_round(state, place.job, place.round), self._desk.book
-        if found is None or book.index(place.job) is None:
+        if found is None or book.index(place.job) is None or not self.is_able(state, place):
             return False
         return book.state(place.job, found.parameters) is not None
 
@@ -109,8 +117,15 @@ class Recompute:
         task = await self._task(place)
         most = get_tensor_bound(task.spec)
         blobs = self._desk.blobs
-        files = [await blobs.fetch_file(blob, most, sources, share=False) for blob in tensors]
-        executed = await self._operations.execute(task, index, files)
+        files: list[FileId] = []
+        try:
+            for blob in tensors:
+                files.append(await blobs.fetch_file(blob, most, sources, share=False))
+            executed = await self._operations.execute(task, index, files)
+        finally:
+            with trio.CancelScope(shield=True):
+                for file in files:
+                    await self._desk.compute.remove(file)
         await self._remove(executed)
         return executed
 

@@ -15,6 +15,7 @@ from tests.byzantine.late import LateRevealer
 from tests.byzantine.spammer import ResultSpammer
 from tests.byzantine.trial import Trial
 from tests.byzantine.withholder import WithholdsCommit, WithholdsReveal, WithholdsUpdate
+from tests.byzantine.wrong_engine import Upgraded
 from tests.work.world import Maker
 
 
@@ -71,3 +72,16 @@ async def test_spam_is_blamed_on_the_spammer_and_delays_nobody(autojump_clock: o
         for node in trial.world.nodes.values():
             if node.id != spammer:
                 assert set(node.messages.penalised) == {spammer}
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_new_engine_in_the_middle_of_a_job_accuses_nobody(
+    seed: int, autojump_clock: object
+) -> None:
+    """It computes other bits, so it computes nothing: at worst it is silent in a check."""
+    trial = Trial({7: Upgraded}, seed=seed, exact=False)
+    async with trial.world.running():
+        await trial.start()
+        await trial.finish()
+        assert not trial.convicted()

@@ -23,3 +23,20 @@ class WrongBits(Liar):
     def forge(self, forger: Forger) -> Forger:
         forger.how, forger.lie_at = "negated", 0.05
         return forger
+
+
+class Upgraded(Liar):
+    """An honest worker that gets another engine in the middle of the job, and knows it."""
+
+    AT = 12  # the height
+
+    def forge(self, forger: Forger) -> Forger:
+        inner = forger.inner
+
+        def engine() -> Engine:
+            digest = OTHER if self.world.ledger.height >= self.AT else inner.engine().digest
+            return Engine(digest, "new", inner.engine().memory)
+
+        forger.lies = lambda task: self.world.ledger.height >= self.AT
+        forger.engine = engine  # type: ignore[attr-defined]
+        return forger

@@ -1,7 +1,7 @@
 """Traces, own and fetched, by their Merkle root: what a node knows it can tell others."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import trio
 
@@ -61,32 +61,38 @@ class Archive:
             return None
         if root in self._traces:
             return self._traces[root]
-        for blob, source in await self._find(root, [party.node, *others]):
-            try:
-                data = await self._blobs.fetch_bytes(
-                    blob, get_trace_bytes(party.operations), (source, party.node, *others)
-                )
-                trace = await _open(data, party)
-            except (Unavailable, RemoteProtocolError) as error:
-                log.info("a trace from %s is of no use: %s", source.hex()[:8], error.what)
-                continue
-            self._remember(trace, await self._blobs.keep_bytes(data))
+        nodes = tuple(dict.fromkeys((party.node, *others)))
+        known = self.blob_of(root)
+        if known is not None and (trace := await self._take(party, known, nodes)) is not None:
             return trace
+        for node in nodes:
+            blob = await self._ask(node, root)
+            if blob is not None and blob != known:
+                trace = await self._take(party, blob, (node, *nodes))
+                if trace is not None:
+                    return trace
         return None
 
-    async def _find(self, root: Hash32, nodes: Sequence[NodeId]) -> list[tuple[BlobId, NodeId]]:
-        """Who says which blob the trace is."""
-        known = self.blob_of(root)
-        found = [] if known is None else [(known, nodes[0])]
+    async def _ask(self, node: NodeId, root: Hash32) -> BlobId | None:
+        """Which blob a node says the trace is."""
         question = TRACE_WANTED.encode(TraceWanted(root))
-        for node in nodes:
-            try:
-                answer = await self._messages.ask(node, question, MAX_QUESTION_BYTES)
-                if answer:
-                    found.append((TRACE_AT.decode(answer).blob, node))
-            except (Unavailable, RemoteProtocolError):
-                continue
-        return list(dict.fromkeys(found))
+        try:
+            answer = await self._messages.ask(node, question, MAX_QUESTION_BYTES)
+            return TRACE_AT.decode(answer).blob if answer else None
+        except (Unavailable, RemoteProtocolError):
+            return None
+
+    async def _take(self, party: Party, blob: BlobId, sources: Collection[NodeId]) -> Trace | None:
+        """The trace in a blob, if it is the party's."""
+        most = get_trace_bytes(party.operations)
+        try:
+            data = await self._blobs.fetch_bytes(blob, most, sources)
+            trace = await _open(data, party)
+        except (Unavailable, RemoteProtocolError) as error:
+            log.info("the trace of %s is not to be had: %s", party.node.hex()[:8], error.what)
+            return None
+        self._remember(trace, await self._blobs.keep_bytes(data))
+        return trace
 
     def roots(self) -> frozenset[Hash32]:
         """Every trace there is a note about."""

@@ -10,7 +10,6 @@ from typing import TypeAlias, assert_never
 
 from aliad.errors import LocalProtocolError, RemoteProtocolError
 from aliad.ledger.eras import get_validators
-from aliad.ledger.job_state import get_job
 from aliad.ledger.jobs import Draw, DrawPhase, Party
 from aliad.types import Hash32, NodeId
 from aliad.work.checker import get_open_draws
@@ -97,7 +96,7 @@ class Court:
         state, ready = situation.tip.state, self._recompute.is_ready(situation.tip.state, key[0])
         if (key in self._failed or not ready) and situation.now >= draw.deadline - window // LAST:
             case = replace(case, blind=True)
-        able = situation.engine.digest == get_job(state, draw.job).terms.engine
+        able = self._recompute.is_able(state, key[0])
         step = next_step(draw, situation.me, case, situation.now, window, able=able)
         match step:
             case Fetch():
