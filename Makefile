@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types clean
+.PHONY: setup demo test lint types interop clean
 
 setup: $(VENV)/.ready
 
@@ -23,5 +23,10 @@ types: setup
 test: setup lint types
 	$(BIN)/python -m pytest
 
+# A js-libp2p peer against a node; needs node 20 or newer and npm.
+interop: setup
+	cd interop && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m interop.run
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis runs
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis runs interop/node_modules
