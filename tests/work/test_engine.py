@@ -12,15 +12,18 @@ from aliad.compute.process.files import ContentDirectory, FileDigest
 from aliad.compute.process.pool import ComputePool
 from aliad.compute.process.spawning import ComputeSettings
 from aliad.corpus.sample.corpus import make_sample, write_sample
+from aliad.errors import InputError
+from aliad.ledger.events import BatchAccepted, RoundRecorded
 from aliad.ledger.jobs import Outcome
 from aliad.local.network_job import NetworkJob, make_network_job, with_plan
 from aliad.local.prepare import CorpusFiles
 from aliad.local.recipe import round_recipe
 from aliad.local.replay import Difference, Replayed, replay
 from aliad.local.toml import read_spec
+from aliad.node.auditing import BatchAudit
 from aliad.node.compute import NodeCompute
 from aliad.spec.dataset import decode_index
-from aliad.types import Hash32
+from aliad.types import Hash32, Round
 from aliad.work.history import find_played_rounds
 from aliad.work.ports import FileId
 from aliad.work.seeds import compute_batch_seed
@@ -107,11 +110,32 @@ async def test_network_rounds_give_the_bytes_of_one_machine(sample: Sample, tmp_
                 for node in [net.owner, *net.workers]:
                     node.disk = disk_in(folder, node.disk)
                 await net.open()
+                await look_again(net, compute)
                 closed = await net.closed()
             assert closed.outcome is Outcome.CLOSED
             assert closed.rounds >= 6
             assert closed.parameters == replayed(net, sample, closed.parameters)
             nursery.cancel_scope.cancel()
+
+
+async def look_again(net: Network, compute: NodeCompute) -> None:
+    """Any node can compute a recorded batch again and see that its trainer told the truth."""
+    while not [event for event in net.ledger.events if isinstance(event, RoundRecorded)]:
+        await net.ledger.changed(net.ledger.height)
+    service = net.workers[0].service
+    assert service is not None
+    audit = BatchAudit(service.desk, compute)
+    done = [event for event in net.ledger.events if isinstance(event, BatchAccepted)]
+    for event in done[:2]:
+        seen = await audit.replay(net.id, event.round, event.batch)
+        assert (seen.trainer, seen.work) == (event.trainer, event.work)
+        assert seen.committed
+        assert seen.matches
+    rows = await audit.trace(net.id, done[0].round, done[0].batch)
+    assert [row.index for row in rows] == list(range(len(rows)))
+    assert -(-sum(row.macs for row in rows) // 10**6) == done[0].work
+    with pytest.raises(InputError, match="cannot be looked at"):
+        await audit.replay(net.id, Round(99), done[0].batch)
 
 
 def on(folder: ContentDirectory, compute: NodeCompute) -> Callable[[Disk], NodeCompute]:
