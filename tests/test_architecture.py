@@ -49,6 +49,8 @@ PURE = [
     "work/situation.py",
     "work/states.py",
     "work/trainer.py",
+    "work/reveals.py",
+    "work/disputes/[!ac]*.py",
 ]
 WORLD = {"trio", "libp2p", "plyvel", "torch", "time", "random", "os", "socket", "pathlib"}
 

@@ -89,16 +89,18 @@ class Recompute:
         """The inputs of an operation as blobs for everybody; ``trace`` is this node's own."""
         task = await self._task(place)
         executed = await self._operations.extract(task, index)
-        siblings: dict[int, tuple[Hash32, ...]] = {}
-        offered: list[Offered] = []
-        for taken in executed.inputs:
-            maker = taken.producer
-            if maker not in siblings:
-                siblings[maker] = await self._outputs(task, maker, taken.tensor.digest, trace)
-            blob = await self._desk.blobs.keep_file(taken.tensor.file)
-            offered.append(Offered(maker, taken.slot, blob, siblings[maker]))
+        blobs = [await self._desk.blobs.keep_file(taken.tensor.file) for taken in executed.inputs]
         await self._remove(executed)
-        return Offer(place.job, place.round, place.batch, index, tuple(offered))
+        siblings: dict[int, tuple[Hash32, ...]] = {}
+        for taken in executed.inputs:
+            if taken.producer not in siblings:
+                digests = await self._outputs(task, taken.producer, taken.tensor.digest, trace)
+                siblings[taken.producer] = digests
+        offered = tuple(
+            Offered(taken.producer, taken.slot, blob, siblings[taken.producer])
+            for taken, blob in zip(executed.inputs, blobs, strict=True)
+        )
+        return Offer(place.job, place.round, place.batch, index, offered)
 
     async def _outputs(
         self, task: Task, producer: int, digest: Hash32, trace: Trace
