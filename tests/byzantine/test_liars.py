@@ -51,6 +51,21 @@ async def test_a_liar_is_convicted_by_one_operation(
 
 
 @pytest.mark.trio
+@pytest.mark.parametrize("exact", [True, False])
+async def test_referees_execute_one_operation_and_nothing_else(
+    exact: bool, autojump_clock: object
+) -> None:
+    """Only one dispute, so that no ruling of another one convicts in between."""
+    trial = Trial({7: LiesAndReturns}, seed=4, exact=exact)
+    async with trial.world.running():
+        await trial.start()
+        await trial.world.until(lambda: bool(trial.world.convicted))
+        assert trial.world.ledger.events(Ruled)
+        assert all(event.mode is RulingMode.OPERATION for event in trial.world.ledger.events(Ruled))
+        assert trial.replayed_by_referees() == 0
+
+
+@pytest.mark.trio
 @pytest.mark.parametrize(
     "maker",
     [HidesItsLie, HidesItsTrace, HidesItsBlob, OtherOperations, ShortTrace, LongTrace],

@@ -20,7 +20,9 @@ from aliad.ledger.job_state import get_closed_job
 from aliad.ledger.jobs import Outcome
 from aliad.ledger.params import Params
 from aliad.types import BatchIndex, Hash32, JobId, Round
+from aliad.work.messages import WorkNotice, decode_gossip
 from aliad.work.ports import FileId, Task
+from aliad.work.reports import Duty
 from aliad.work.seeds import compute_batch_seed
 from tests.work.world import PARAMS, Maker, World
 from tests.work.world_compute import Effort, MemoryDirectory
@@ -175,3 +177,13 @@ class Trial:
             for node, event in self.world.convicted.items()
             if not places or self.world.nodes[node].name in places
         }
+
+    def replayed_by_referees(self) -> int:
+        """How often a validator executed a whole batch to rule on it."""
+        found: set[bytes] = set()
+        for node in self.world.nodes.values():
+            for kind, _, payload in node.chain.lines:
+                notice = decode_gossip(payload) if kind == "work-notice" else None
+                if isinstance(notice, WorkNotice) and notice.report.duty is Duty.REFEREE:
+                    found.add(payload)
+        return len(found)
