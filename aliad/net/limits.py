@@ -1,8 +1,8 @@
 """How much one peer may send: token buckets per peer and kind of traffic, in messages and bytes.
 
-What exceeds its allowance is dropped before anybody decodes it. Buckets outlive a connection, so
-that connecting anew does not fill them; a bucket that has filled up again is forgotten, and the
-number of peers remembered is bounded.
+What exceeds its allowance is dropped, or has to wait, before anybody decodes it. Buckets outlive a
+connection, so that connecting anew does not fill them; a bucket that has filled up again is
+forgotten, and the number of peers remembered is bounded.
 
 Pure: ``now`` is in seconds on any clock that does not go back.
 """
@@ -16,6 +16,7 @@ from typing import Final
 from aliad.types import PeerId
 
 MAX_PEERS: Final = 4096  # of whom buckets are remembered
+MAX_PAUSE: Final = 5.0  # seconds for which a message may have to wait; then it is dropped
 
 
 class Traffic(Enum):
@@ -46,7 +47,7 @@ class Allowance:
 # An honest node plans with 30 gossiped messages a second; a hub forwards those of everybody.
 DEFAULT_ALLOWANCES: Final[Mapping[Traffic, Allowance]] = {
     Traffic.GOSSIP: Allowance(Rate(200, 2000), Rate(4 << 20, 32 << 20)),
-    Traffic.REQUEST: Allowance(Rate(100, 400), Rate(4 << 20, 16 << 20)),
+    Traffic.REQUEST: Allowance(Rate(300, 1000), Rate(4 << 20, 16 << 20)),
     Traffic.DIRECT: Allowance(Rate(200, 2000), Rate(4 << 20, 32 << 20)),
     Traffic.PUBSUB: Allowance(Rate(400, 4000), Rate(8 << 20, 64 << 20)),
 }
@@ -95,6 +96,10 @@ class TokenBucket:
         self._level -= amount
         return max(0.0, -self._level / self.rate.per_second)
 
+    def owed(self, amount: float, now: float) -> float:
+        """What `borrow` would say."""
+        return max(0.0, (amount - self.level(now)) / self.rate.per_second)
+
     def full(self, now: float) -> bool:
         """A full bucket is the same as a new one."""
         return self.level(now) >= self.rate.burst
@@ -127,6 +132,17 @@ class Limits:
         if pair.messages.level(now) < 1 or pair.size.level(now) < size:
             return False
         return pair.messages.take(1, now) and pair.size.take(size, now)
+
+    def pause(self, peer: PeerId, kind: Traffic, size: int, now: float) -> float | None:
+        """Count one message of ``size`` bytes, and say how many seconds to wait before handling it.
+
+        None: more than `MAX_PAUSE`, so it is not counted and to be dropped. Who is a little too
+        fast is slowed down, which is no fault; only many streams at once come so far ahead.
+        """
+        pair = self._pair(peer, kind, now)
+        if max(pair.messages.owed(1, now), pair.size.owed(size, now)) > MAX_PAUSE:
+            return None
+        return max(pair.messages.borrow(1, now), pair.size.borrow(size, now))
 
     def delay(self, peer: PeerId, kind: Traffic, count: int, size: int, now: float) -> float:
         """Count ``count`` messages of ``size`` bytes in any case; seconds to wait for the next."""

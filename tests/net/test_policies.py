@@ -41,6 +41,19 @@ def test_messages_and_bytes_are_limited_by_peer_and_kind() -> None:
     assert not limits.admit(a, Traffic.GOSSIP, 1, 0.5)
 
 
+def test_who_is_a_little_too_fast_waits_and_who_is_far_too_fast_is_refused() -> None:
+    limits = Limits(SMALL)
+    a = name(1)
+    pauses = [limits.pause(a, Traffic.REQUEST, 1, 0.0) for _ in range(17)]
+    assert pauses[:5] == [0.0] * 5
+    assert pauses[5:15] == pytest.approx([0.5 * n for n in range(1, 11)])
+    assert pauses[15:] == [None, None]
+    assert limits.pause(a, Traffic.REQUEST, 1, 5.0) == pytest.approx(0.5)
+    assert limits.pause(a, Traffic.REQUEST, 2000, 100.0) is None
+    assert limits.delay(a, Traffic.PUBSUB, 25, 10, 0.0) == pytest.approx(10.0)
+    assert limits.delay(a, Traffic.PUBSUB, 1, 10, 0.0) == pytest.approx(10.5)
+
+
 def test_full_buckets_are_forgotten_and_empty_ones_are_not() -> None:
     limits = Limits(SMALL)
     for number in range(100):

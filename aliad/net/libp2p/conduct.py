@@ -49,13 +49,27 @@ class Conduct:
         """Whether the peer is kept out now."""
         return self.bans.banned(peer, wall_clock())
 
-    def allows(self, peer: PeerId, kind: Traffic, size: int, channel: str) -> bool:
-        """Count a message of the peer against its allowance, and a drop if it is exhausted."""
-        if self.limits.admit(peer, kind, size, time.monotonic()):
+    def allows_gossip(self, peer: PeerId, size: int, channel: str) -> bool:
+        """Count a message against its forwarder's allowance, and a drop if that is exhausted.
+
+        Which is nobody's fault: an honest hub forwards what others flood.
+        """
+        if self.limits.admit(peer, Traffic.GOSSIP, size, time.monotonic()):
             return True
         self.metrics.drop(channel, Drop.RATE)
-        if kind is not Traffic.GOSSIP:  # an honest hub forwards what others flood
-            self.fault(peer, Fault.FLOOD, f"flooding {channel}")
+        return False
+
+    async def allows(self, peer: PeerId, kind: Traffic, size: int, channel: str) -> bool:
+        """Count a message against the peer's allowance, and wait if it came too early.
+
+        False if it came far too early, which is a fault.
+        """
+        pause = self.limits.pause(peer, kind, size, time.monotonic())
+        if pause is not None:
+            await trio.sleep(pause)
+            return True
+        self.metrics.drop(channel, Drop.RATE)
+        self.fault(peer, Fault.FLOOD, f"flooding {channel}")
         return False
 
     def reading_pause(self, peer: PeerId, count: int, size: int) -> float:

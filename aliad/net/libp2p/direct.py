@@ -12,7 +12,7 @@ import trio
 
 from aliad.errors import LocalProtocolError, RemoteProtocolError
 from aliad.net.libp2p.conduct import Conduct
-from aliad.net.libp2p.frames import FrameTooLong, StreamLost, StreamReader, framed
+from aliad.net.libp2p.frames import FrameTooLong, StreamReader, framed
 from aliad.net.libp2p.settings import NetworkSettings
 from aliad.net.libp2p.streams import Streams
 from aliad.net.limits import Traffic
@@ -174,16 +174,14 @@ class Direct:
                     self._metrics.drop(protocol, Drop.TOO_LONG)
                     self._conduct.fault(peer, Fault.TOO_LONG, protocol)
                     raise
-                self._take(protocol, peer, data)
-                await trio.lowlevel.checkpoint()
+                if await self._conduct.allows(peer, Traffic.DIRECT, len(data), protocol):
+                    self._take(protocol, peer, data)
+                elif self._conduct.banned(peer):
+                    return
 
         self._host.set_stream_handler(protocol, read_all)
 
     def _take(self, protocol: str, peer: PeerId, data: bytes) -> None:
-        if not self._conduct.allows(peer, Traffic.DIRECT, len(data), protocol):
-            if self._conduct.banned(peer):
-                raise StreamLost(f"{peer} is banned")
-            return
         self._metrics.message(protocol, Direction.IN, len(data))
         try:
             self._handlers[protocol](peer, data)

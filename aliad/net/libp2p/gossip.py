@@ -20,7 +20,7 @@ from aliad.net.dedup import Seen
 from aliad.net.libp2p.conduct import Conduct
 from aliad.net.libp2p.inbox import Inbox
 from aliad.net.libp2p.settings import NetworkSettings
-from aliad.net.limits import TokenBucket, Traffic
+from aliad.net.limits import TokenBucket
 from aliad.net.metrics import Direction, Drop
 from aliad.net.network import MAX_GOSSIP_BYTES, GossipMessage, Validator, Verdict
 from aliad.net.peers.scores import Fault
@@ -167,7 +167,7 @@ class Gossip:
         topics = message.topicIDs
         topic: str = topics[0] if len(topics) == 1 else ""
         size = len(message.data)
-        if not self._conduct.allows(via, Traffic.GOSSIP, size, topic):
+        if not self._conduct.allows_gossip(via, size, topic):
             return False
         if topic not in self._topics:
             self._metrics.drop(topic, Drop.UNKNOWN)

@@ -183,7 +183,7 @@ class Requests:
             self._metrics.drop(channel, Drop.TOO_LONG)
             self._conduct.fault(peer, Fault.TOO_LONG, channel)
             status, answer = BAD_REQUEST, b"too long"
-        elif not self._conduct.allows(peer, Traffic.REQUEST, len(request), channel):
+        elif not await self._conduct.allows(peer, Traffic.REQUEST, len(request), channel):
             if self._conduct.banned(peer):
                 raise StreamLost(f"{peer} is banned")
             status, answer = BUSY, b"too many requests"

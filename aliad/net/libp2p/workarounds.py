@@ -51,6 +51,7 @@ MAX_WINDOW: Final = 4 << 20  # bytes of one stream under way
 MAX_UPDATE: Final = 512 << 10  # bytes read after which the other side is told at the latest
 MAX_BUFFERED: Final = 16 << 20  # unread bytes of one stream; flow control allows `MAX_WINDOW`
 BUSY: Final = 0.5  # seconds by which the event loop is late if this node is busy
+MAX_BUFFERED_TOGETHER: Final = 32 << 20  # of all streams of one connection
 WRITE_PATIENCE: Final = 30.0  # seconds for the other side to read anything at all
 
 log = logging.getLogger(__name__)
@@ -319,15 +320,23 @@ class _Streams(dict[int, YamuxStream]):
 
 
 class _BoundedBuffer(bytearray):
+    """Unread bytes of one stream; bounded together with those of the connection's other streams."""
+
+    all_buffers: "_Buffers"
+
     def extend(self, data: Any) -> None:
         if len(self) + len(data) > MAX_BUFFERED:
             raise BufferError("the peer sends more than it may")
+        if sum(map(len, self.all_buffers.values())) + len(data) > MAX_BUFFERED_TOGETHER:
+            raise BufferError("the peer sends more than it may on many streams")
         super().extend(data)
 
 
 class _Buffers(dict[int, bytearray]):
     def __setitem__(self, stream_id: int, buffer: bytearray) -> None:
-        super().__setitem__(stream_id, _BoundedBuffer(buffer))
+        bounded = _BoundedBuffer(buffer)
+        bounded.all_buffers = self
+        super().__setitem__(stream_id, bounded)
 
 
 class LeanYamux(Yamux):
@@ -475,12 +484,12 @@ class GuardedPubsub(Pubsub):
             empty += not frame
             if empty > 1:  # the greeting of who subscribes to nothing is empty, and nothing else
                 raise ParseError("an empty message")
-            count = 1 + len(rpc.publish) + len(rpc.subscriptions)
-            await trio.sleep(self.sink.reading_pause(str(peer_id), count, len(frame)))
             rpc.ClearField("senderRecord")  # addresses come by our own protocol
             if len(rpc.subscriptions) > self.max_subscriptions_per_rpc:
                 self.sink.malformed(str(peer_id), "subscriptions")
                 del rpc.subscriptions[:]
+            count = 1 + len(rpc.publish) + len(rpc.subscriptions)
+            await trio.sleep(self.sink.reading_pause(str(peer_id), count, len(frame)))
             for subscription in rpc.subscriptions:
                 self.handle_subscription(peer_id, subscription)
             for message in rpc.publish:

@@ -26,8 +26,8 @@ class Fault(Enum):
     INVALID = 20.0  # sent what no honest node sends: RemoteProtocolError, REJECT, `penalise`
     MALFORMED = 25.0  # broke the framing or the pubsub encoding: it does not speak our protocol
     TOO_LONG = 25.0  # a frame or answer longer than allowed
-    FLOOD = 0.5  # a request or direct message beyond its allowance; gossip beyond it is only
-    # dropped, because an honest hub forwards what others flood
+    FLOOD = 0.5  # a message far beyond its allowance, or a stream too many; gossip beyond it is
+    # only dropped, because an honest hub forwards what others flood
     SENT_AWAY = 15.0  # had to be disconnected: who comes back to do the same is soon banned
     STALLED = 5.0  # left a stream unread or half sent until it timed out
 

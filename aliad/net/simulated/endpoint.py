@@ -302,9 +302,7 @@ class SimulatedEndpoint:
             self.metrics.drop(protocol, Drop.TOO_LONG)
             self.fault(peer, Fault.TOO_LONG)
             answer(RequestRefused(f"{len(data)} bytes are too many for {protocol}"))
-        elif not self._limits.admit(peer, Traffic.REQUEST, len(data), trio.current_time()):
-            self.metrics.drop(protocol, Drop.RATE)
-            self.fault(peer, Fault.FLOOD)
+        elif (pause := self._pause(peer, Traffic.REQUEST, len(data), protocol)) is None:
             answer(RequestRefused("too many requests"))
         elif service.accepted[peer] >= service.per_peer * (1 + QUEUED):
             self.metrics.drop(protocol, Drop.LIMIT)
@@ -313,12 +311,22 @@ class SimulatedEndpoint:
             self.metrics.message(protocol, Direction.IN, len(data))
             service.accepted[peer] += 1
             turns = service.turns.setdefault(peer, trio.CapacityLimiter(service.per_peer))
-            self._world.spawn(partial(self._handle, service, turns, peer, protocol, data, answer))
+            handle = partial(self._handle, service, turns, pause, peer, protocol, data, answer)
+            self._world.spawn(handle)
+
+    def _pause(self, peer: PeerId, kind: Traffic, size: int, channel: str) -> float | None:
+        """Seconds for which a message that came too early has to wait; None: far too early."""
+        pause = self._limits.pause(peer, kind, size, trio.current_time())
+        if pause is None:
+            self.metrics.drop(channel, Drop.RATE)
+            self.fault(peer, Fault.FLOOD)
+        return pause
 
     async def _handle(
         self,
         service: _Service,
         turns: trio.CapacityLimiter,
+        pause: float,
         peer: PeerId,
         protocol: str,
         data: bytes,
@@ -327,6 +335,7 @@ class SimulatedEndpoint:
         with trio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
+                await trio.sleep(pause)
                 async with turns:
                     result = await service.handler(peer, data)
             except RequestRefused as refusal:
@@ -397,9 +406,17 @@ class SimulatedEndpoint:
         if handler is None:
             self.metrics.drop(protocol, Drop.UNKNOWN)
             return
-        if not self._limits.admit(peer, Traffic.DIRECT, len(data), trio.current_time()):
-            self.metrics.drop(protocol, Drop.RATE)
-            self.fault(peer, Fault.FLOOD)
+        pause = self._pause(peer, Traffic.DIRECT, len(data), protocol)
+        if pause is None:
+            return
+        if pause > 0:
+            take = partial(self._take, handler, peer, protocol, data)
+            self._world.at(trio.current_time() + pause, peer, self._self, take)
+        else:
+            self._take(handler, peer, protocol, data)
+
+    def _take(self, handler: DirectHandler, peer: PeerId, protocol: str, data: bytes) -> None:
+        if self._stopped:
             return
         self.metrics.message(protocol, Direction.IN, len(data))
         try:

@@ -5,9 +5,10 @@ from random import Random
 
 import pytest
 import trio
+import trio.lowlevel
 from libp2p.pubsub.pb import rpc_pb2
 
-from aliad.net.libp2p import Libp2pNetwork
+from aliad.net.libp2p import Libp2pNetwork, workarounds
 from aliad.net.peers.introductions import PROTOCOL as PEERS
 from tests.net.hostile.intruder import DATA, SYN, Gone, Intruder, frame, intruder, peer_of, varint
 from tests.net.hostile.malice import (
@@ -53,11 +54,13 @@ async def garbage_as_identity(chance: Random, peer: Intruder) -> None:
 
 
 async def flooding_requests(chance: Random, peer: Intruder) -> None:
-    await peer.stream(ECHO, b"\x00\x00\x00\x01x" * 1500)
+    for _ in range(10):
+        await peer.stream(ECHO, (100_000).to_bytes(4, "big") + bytes(100_000))
 
 
 async def flooding_messages(chance: Random, peer: Intruder) -> None:
-    await peer.stream(VOTES, b"\x00\x00\x00\x01x" * 3000)
+    for _ in range(60):
+        await peer.stream(VOTES, b"\x00\x00\x00\x01x" * 100)
 
 
 async def flooding_streams(chance: Random, peer: Intruder) -> None:
@@ -112,3 +115,34 @@ async def offend(victim: Libp2pNetwork, offence: Offence) -> None:
                 pass
     assert victim.metrics.snapshot().bans == 1
     await until(lambda: peer_of(number) not in victim.peers())
+
+
+@pytest.mark.trio
+async def test_what_many_streams_leave_unread_ends_the_connection() -> None:
+    victim = new_node(1)
+
+    async def never(_peer: str, _data: bytes) -> bytes:
+        await trio.sleep_forever()
+        return b""
+
+    victim.serve(ECHO, never)
+    most = 0
+    async with running(victim):
+        ended = False
+        try:
+            async with intruder(victim.addresses[0], 7) as peer:
+                await until(lambda: len(victim._connections._open) == 1)
+                (conn,) = victim._connections._open[peer.peer]
+                for _ in range(60):
+                    stream = await peer.stream(ECHO, b"\x00\x00\x00\x01x")
+                    for _ in range(15):
+                        await peer.more(stream, bytes(1 << 16))
+                    buffers = conn.muxed_conn.stream_buffers.values()
+                    most = max(most, sum(map(len, buffers)))
+                with trio.fail_after(60):
+                    await peer.gone.wait()
+                ended = True
+        except* Gone:
+            ended = True
+    assert ended
+    assert (8 << 20) < most <= workarounds.MAX_BUFFERED_TOGETHER
