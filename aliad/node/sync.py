@@ -195,17 +195,21 @@ class ChainSync:
 
     async def _exchange(self, peer: PeerId) -> None:
         request = encode_status(self._status())
+        known = self._seen.get(peer)
+        least = Height(0) if known is None else known.claim
         try:
             data = await self._network.request(
                 peer, SYNC, request, timeout=STATUS_TIMEOUT, max_answer=MAX_STATUS_BYTES
             )
-            self._hear(peer, decode_status(data))
+            self._hear(peer, decode_status(data), least)
         except RequestFailed as error:
             log.debug("no status from %s: %s", peer, error.what)
         except RemoteProtocolError as error:
             self._network.penalise(peer, error.what)
 
-    def _hear(self, peer: PeerId, status: Status) -> None:
+    def _hear(self, peer: PeerId, status: Status, least: Height) -> None:
+        """``least`` is what the peer had claimed before it was asked. Less than that is a lie; less
+        than what was heard since is an older status that was overtaken on its way."""
         if status.genesis != self._chain.genesis_hash:
             log.info("peer %s is of another chain", peer)
             self._strangers.add(peer)
@@ -213,9 +217,11 @@ class ChainSync:
         if peer not in self._network.peers():
             return
         seen = self._seen.setdefault(peer, _Seen(status.height))
+        if least <= status.height < seen.claim:
+            return
         seen.claim = status.height
-        told = self._claim_to_tell(seen)
-        if told != seen.told or status.height < seen.told:
+        told = status.height if status.height < least else self._claim_to_tell(seen)
+        if told != seen.told:
             seen.told = told
             self._offer(PeerClaims(peer, status.first, told))
 
@@ -294,7 +300,7 @@ class ChainSync:
     async def _serve(self, peer: PeerId, data: bytes) -> bytes:
         await trio.lowlevel.checkpoint()
         if is_status(data):
-            self._hear(peer, decode_status(data))
+            self._hear(peer, decode_status(data), Height(0))
             return encode_status(self._status())
         return encode_answer(answer(self._chain.rows, self._shelf, decode_want(data)))
 

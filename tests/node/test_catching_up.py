@@ -183,3 +183,25 @@ async def test_a_node_of_another_chain_is_left_alone(autojump_clock: MockClock) 
         await world.reach(12)
         assert world.hub.penalties == []
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_a_status_that_was_overtaken_is_no_lie(autojump_clock: MockClock) -> None:
+    """Statuses cross on their way; only one that was asked for afterwards must not be lower."""
+    async with trio.open_nursery() as nursery:
+        world = World(nursery)
+        await world.start(0, 1, 2, 3)
+        await world.reach(6)
+        sync = world.running[0].node._sync
+        assert sync is not None
+        peer, block = world.peer(1), Hash32(bytes(32))
+        newer = Status(world.genesis_hash, Height(1), Height(6), block)
+        older = Status(world.genesis_hash, Height(1), Height(3), block)
+        sync._hear(peer, newer, Height(0))
+        sync._hear(peer, older, Height(0))
+        await trio.sleep(1)
+        assert world.hub.penalties == []
+        sync._hear(peer, older, Height(6))
+        await trio.sleep(1)
+        assert [whom for _, whom, _ in world.hub.penalties] == [peer]
+        nursery.cancel_scope.cancel()
