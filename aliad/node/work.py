@@ -48,7 +48,7 @@ from aliad.work.disputes.messages import is_dispute_question
 from aliad.work.judging import find_job
 from aliad.work.notebook import Notebook
 from aliad.work.opening import make_open_job
-from aliad.work.ports import Judgement
+from aliad.work.ports import FileId, Judgement
 from aliad.work.service import WorkService
 
 LOOK_SECONDS: Final = 2.0
@@ -131,6 +131,8 @@ class NodeWork:
 
         Raises ConfigError if one does not, ComputeError if a process does not even start.
         """
+        known = self.service.desk.book.all_files()
+        await trio.to_thread.run_sync(remove_unknown, self.place.files, known)
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._pool.run)
@@ -317,3 +319,12 @@ class NodeWork:
             raise InputError("No such job has ended.", "", "`aliad job list` shows all.")
         await fetch_model(self.blobs, closed, (closed.owner,), folder)
         return closed.model
+
+
+def remove_unknown(folder: Path, known: frozenset[FileId]) -> int:
+    """Remove what a killed node left in the compute directory; how many files it was."""
+    names = {file.hex() for file in known}
+    gone = [path for path in folder.iterdir() if path.is_file() and path.name not in names]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)

@@ -398,6 +398,13 @@ class Notebook:
             return (() if file is None else (file,)), ()
         return (), ()
 
+    def all_files(self) -> frozenset[FileId]:
+        """Every file that a note refers to: whatever else there is was left by a kill."""
+        states = [read_stored(value, _STATE).file for _, value in self.notes.items(STATE)]
+        residuals = [FileId(value) for _, value in self.notes.items(RESIDUAL)]
+        updates = [read_stored(value, _UPDATE).file for _, value in self.notes.items(UPDATE)]
+        return frozenset([*states, *residuals, *[each for each in updates if each is not None]])
+
     def forget(self, job: JobId) -> None:
         """The job is over and tidied up."""
         for kind in _OF_A_JOB:

@@ -85,6 +85,24 @@ async def test_a_job_runs_from_its_opening_to_its_model(autojump_clock: MockCloc
 
 
 @pytest.mark.trio
+async def test_every_file_that_is_needed_is_noted(autojump_clock: MockClock) -> None:
+    """So a restart may remove the others: a node goes on without what no note refers to."""
+    with trio.fail_after(6000):
+        async with network(job(batches=24)) as net:
+            await net.open()
+            for _ in range(20):
+                await trio.sleep(0.37)
+                for node in [net.owner, *net.workers]:
+                    node.kill()
+                    known = node.book.all_files()
+                    for file in [file for file in node.disk.files if file not in known]:
+                        node.disk.remove(file)
+                    node.start(net.nursery)
+            closed = await net.closed()
+            assert closed.parameters == await recompute(net, closed)
+
+
+@pytest.mark.trio
 async def test_every_node_logs_every_result(autojump_clock: MockClock) -> None:
     with trio.fail_after(600):
         async with network(job()) as net:
