@@ -29,6 +29,7 @@ from aliad.work.seeds import compute_batch_seed
 from aliad.work.situation import Situation
 from aliad.work.trainer import Announce, Hand, LoadIndex, Post, Train, TrainerWant
 
+POST_SECONDS: Final = 0.2
 ANNOUNCE_SECONDS: Final = 5.0
 DELIVER_SECONDS: Final = 2.0
 DELIVERED_SECONDS: Final = 30.0
@@ -42,6 +43,7 @@ async def post(desk: Desk, want: Post) -> None:
             height = desk.chain.tip().height
             desk.chain.post(want.purpose, want.body)
             await desk.chain.changed(height)
+            await trio.sleep(POST_SECONDS)  # if it is done, it is wanted no more by then
     finally:
         desk.chain.withdraw(want.purpose)
 
