@@ -46,7 +46,7 @@ from aliad.store.datadir import DirectoryLock
 from aliad.types import Millis
 
 DRAIN_SECONDS: Final = 150.0  # below the unit's TimeoutStopSec
-END_SECONDS: Final = 15.0  # for the parts to go down once asked
+FAREWELL_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 5.0
 PRUNE_SECONDS: Final = 3600.0
 
@@ -141,6 +141,7 @@ class Daemon:
             inner.start_soon(self._tell_status, chain, network)
             await self._wait_for_the_end(roles)
             self._notifier.tell(stopping="1", status="stopping")
+            await trio.sleep(FAREWELL_SECONDS)  # who asked for it gets an answer
             inner.cancel_scope.cancel()
 
     def _tell_ready(self, network: Libp2pNetwork) -> None:

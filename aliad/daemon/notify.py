@@ -21,6 +21,7 @@ class Notifier:
             return
         text = "\n".join(f"{name.upper()}={value}" for name, value in states.items())
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.setblocking(False)  # a systemd that does not read must not hold the node up
             try:
                 sender.connect(self._address)
                 sender.sendall(text.encode())
