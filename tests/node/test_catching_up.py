@@ -20,10 +20,10 @@ A, B = USERS[0], USERS[1]
 
 @pytest.mark.trio
 async def test_a_late_joiner_fetches_hundreds_of_blocks_and_follows(
-    autojump_clock: MockClock, tmp_path: Path
+    autojump_clock: MockClock,
 ) -> None:
     async with trio.open_nursery() as nursery:
-        world = World(nursery, root=tmp_path)
+        world = World(nursery)
         await world.start(0, 1, 2, 3)
         for amount in range(1, 9):
             world.transfer(A, B.node_id, amount, via=0)
@@ -50,17 +50,17 @@ async def test_a_validator_whose_chain_was_lost_syncs_and_votes_again(
     async with trio.open_nursery() as nursery:
         world = World(nursery, root=tmp_path)
         await world.start(0, 1, 2, 3)
-        await world.reach(60)
+        await world.reach(30)
         await world.stop(1)
         for file in (tmp_path / "1" / "test" / "chain").iterdir():
             file.unlink()
-        await world.reach(70)
+        await world.reach(40)
         await world.start(1)
-        await world.reach(80)
+        await world.reach(50)
         assert world.running[1].node.service.health().votes
         assert world.agreed()
         await world.stop(0)  # now its vote is needed
-        await world.reach(90, 1, 2, 3)
+        await world.reach(56, 1, 2, 3)
         assert world.hub.penalties == []
         await world.stop_all()
         nursery.cancel_scope.cancel()
