@@ -317,7 +317,7 @@ class Fetching:
                     candidates &= ~shared
                 if not candidates or len(provider.asked) >= WINDOW or provider.resting(now):
                     continue
-                count = min(provider.unit, self._max_flying - self._count_flying())
+                count = min(self._unit(provider, now), self._max_flying - self._count_flying())
                 if count <= 0:
                     return
                 # Who serves everybody chooses what it has sent to nobody else yet.
@@ -359,6 +359,12 @@ class Fetching:
                 late = any(now >= self._requests[number].due for number in provider.asked)
                 rate += 0.0 if late else provider.rate or UNPROVEN_RATE
         return once & ~more, shared, rate
+
+    def _unit(self, provider: Provider, now: float) -> int:
+        """How many chunks to ask for. Requests made at once differ in size: answers share the
+        connection, and if they ended together nothing would come while they are dealt with."""
+        together = sum(1 for number in provider.asked if self._requests[number].sent == now)
+        return max(1, provider.unit >> together)
 
     def _choose(self, candidates: int, rare: int, count: int) -> tuple[int, ...]:
         """Up to ``count`` chunks, rare ones first, from a random place on."""
