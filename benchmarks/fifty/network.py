@@ -1,5 +1,6 @@
 """The example on the simulated network: every role, the real vote, the real ledger."""
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -107,9 +108,27 @@ async def _run(iterations: int, validators: int, exact: bool, seed: int) -> Netw
             node.effort.train = TRAIN_SECONDS
         opened = await world.open_job(job)
         world.work_for(opened)
+        world.spawn(_tell, world, started)
         await world.until(lambda: world.is_closed(opened))
         await trio.sleep(5)
         return _measure(world, time.perf_counter() - started)
+
+
+async def _tell(world: World, started: float) -> None:
+    """A line on stderr every ten rounds: the whole takes minutes."""
+    told = 0
+    while True:
+        await trio.sleep(10)
+        rounds = len(world.ledger.events(RoundRecorded))
+        if rounds >= told + 10:
+            told = rounds
+            seconds = time.perf_counter() - started
+            convicted = len(world.ledger.events(NodeConvicted))
+            print(
+                f"{rounds} rounds, {convicted} convicted, {seconds:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _measure(world: World, seconds: float) -> NetworkFigures:

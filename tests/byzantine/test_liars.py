@@ -132,3 +132,18 @@ async def test_a_validator_with_another_engine_abstains(autojump_clock: object) 
         other = trial.world.by_name["node 3"].id
         modes = {e.mode for e in trial.world.ledger.events(Ruled) if e.validator == other}
         assert modes == {RulingMode.ABSTAIN}
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("exact", [True, False])
+async def test_validators_that_work_for_no_job_rule_all_the_same(
+    exact: bool, autojump_clock: object
+) -> None:
+    """They have no state and no data before the dispute, and three of four must agree."""
+    trial = Trial({8: ClaimsTheTruth}, seed=4, exact=exact)
+    async with trial.world.running():
+        await trial.start([f"node {number}" for number in (0, 4, 5, 6, 7, 8)])
+        await trial.world.until(lambda: bool(trial.world.convicted))
+        assert trial.convicted() == {"node 8"}
+        assert ZERO_HASH not in trial.operations()
+        await trial.finish()
