@@ -185,7 +185,6 @@ def make_devnet(plan: DevnetPlan) -> Devnet:
     )
     for node in nodes:
         others = [other.address for other in nodes if other.number != node.number][:3]
-        (node.datadir / "aliad.toml").unlink()
         set_up(
             Wishes(
                 node.datadir,

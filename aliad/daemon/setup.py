@@ -8,6 +8,7 @@ genesis. An imported key waits until the network has passed whatever it may have
 from dataclasses import dataclass
 from pathlib import Path
 
+from aliad.config.editing import write_setting
 from aliad.config.settings import DECLARED
 from aliad.config.values import to_toml
 from aliad.crypto import SigningKey
@@ -45,7 +46,7 @@ class Made:
 
 
 def set_up(wishes: Wishes) -> Made:
-    """Write what is missing. Raises ConfigError, InputError; what is there is never replaced."""
+    """Write what is missing. Raises ConfigError, InputError; keys and genesis are never replaced."""
     chain = wishes.genesis.name if wishes.genesis else wishes.chain
     if not chain:
         raise InputError(
@@ -120,20 +121,18 @@ def _place_genesis(home: Home, genesis: Genesis | None, fresh: list[str]) -> Non
 
 def _place_config(home: Home, wishes: Wishes, fresh: list[str]) -> None:
     path = home.datadir / "aliad.toml"
+    net = {"bootstrap": wishes.bootstrap, "listen": wishes.listen}
     if path.exists():
-        if wishes.bootstrap or wishes.listen:
-            raise InputError(
-                f"{path} exists and is not changed",
-                "it may hold settings that somebody wrote",
-                "Write net.bootstrap and net.listen into it; `aliad config sample` shows how.",
-            )
+        for name, value in net.items():
+            if value:
+                write_setting(path, f"net.{name}", ",".join(value))
+                fresh.append(f"net.{name} in {path}")
         return
     lines = [
         "# `aliad config sample` shows all settings.",
         "[node]",
         f"chain = {to_toml(DECLARED['node.chain'], home.chain)}",
     ]
-    net = {"bootstrap": wishes.bootstrap, "listen": wishes.listen}
     if any(net.values()):
         lines += ["", "[net]"]
         lines += [
