@@ -46,7 +46,7 @@ class Made:
 
 
 def set_up(wishes: Wishes) -> Made:
-    """Write what is missing. Raises ConfigError, InputError; keys and genesis are never replaced."""
+    """Write what is missing, replace no key or genesis. Raises ConfigError, InputError."""
     chain = wishes.genesis.name if wishes.genesis else wishes.chain
     if not chain:
         raise InputError(
