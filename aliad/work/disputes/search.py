@@ -8,6 +8,7 @@ the whole batch instead, which convicts every liar and cannot be led astray.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from aliad.ledger.jobs import Draw
@@ -35,7 +36,12 @@ Finding: TypeAlias = Differs | Unclear
 
 
 def find_difference(traces: Sequence[Trace]) -> Finding:
-    """The first row at which not all traces are equal."""
+    """The first row at which not all traces are equal. The last few answers are remembered."""
+    return _find(tuple(traces))
+
+
+@lru_cache(maxsize=4)
+def _find(traces: tuple[Trace, ...]) -> Finding:
     shortest = min(len(trace.rows) for trace in traces)
     for index in range(shortest):
         rows = {trace.rows[index] for trace in traces}

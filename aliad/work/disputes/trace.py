@@ -38,9 +38,9 @@ class Row:
     digest: Hash32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """All rows of a batch; the last is the update's."""
+    """All rows of a batch; the last is the update's. Root and length stand for the rows."""
 
     rows: tuple[Row, ...]
     _levels: list[list[Hash32]] = field(init=False, repr=False, compare=False)
@@ -50,6 +50,14 @@ class Trace:
             compute_trace_leaf(at, row.operation, row.digest) for at, row in enumerate(self.rows)
         ]
         object.__setattr__(self, "_levels", merkle.compute_levels(leaves))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Trace):
+            return NotImplemented
+        return (self.root, len(self.rows)) == (other.root, len(other.rows))
+
+    def __hash__(self) -> int:
+        return hash(self.root)
 
     @property
     def root(self) -> Hash32:
