@@ -12,13 +12,15 @@
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Final, assert_never
 
 from aliad.blob import Holding, Manifest, all_chunks
 from aliad.errors import RemoteProtocolError
 from aliad.net.blobs.provider import LAST_POLL, PATIENCE, WINDOW, Provider
 from aliad.net.blobs.steps import (
+    Arrived,
     Cancel,
     Described,
     Effect,
@@ -60,6 +62,7 @@ class _Request:
     sent: float
     size: int
     due: float  # from then on somebody else may be asked as well
+    arrived: float = inf
 
 
 class Fetching:
@@ -108,7 +111,7 @@ class Fetching:
                 times.append(provider.rest_until)
             elif provider.question is None and not provider.whole:
                 times.append(provider.poll_at)
-        times += [request.due for request in self._requests.values() if request.due > now]
+        times += [request.due for request in self._requests.values() if now < request.due < inf]
         return max(min(times), now + 0.01)
 
     def describe(self) -> str:
@@ -134,6 +137,8 @@ class Fetching:
             case Prepared(here):
                 self.here = here
                 self._ready = True
+            case Arrived(request):
+                self._arrived(request, now)
             case Stored():
                 self._stored(step, now, effects)
             case Lied(request, reason):
@@ -199,6 +204,13 @@ class Fetching:
                 except RemoteProtocolError as error:
                     self._ban(provider.peer, str(error), effects)
 
+    def _arrived(self, number: int, now: float) -> None:
+        request = self._requests.get(number)
+        if request is not None:
+            self._requests[number] = replace(request, arrived=now, due=inf)
+            if request.peer in self._providers:
+                self._providers[request.peer].asked.discard(number)
+
     def _stored(self, step: Stored, now: float, effects: list[Effect]) -> None:
         request = self._requests.get(step.request)
         for index in step.stored:
@@ -208,7 +220,7 @@ class Fetching:
             return
         if step.stored:
             size = request.size * len(step.stored) // request.count
-            provider.delivered(size, request.sent, now)
+            provider.delivered(size, request.sent, min(now, request.arrived))
         lacked = 0 if step.stored else request.chunks
         if provider.have & lacked:  # it says it has what it did not send
             provider.have &= ~lacked

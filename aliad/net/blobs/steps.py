@@ -52,6 +52,13 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """The answer to a request is here, though not looked at yet: the peer is free again."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """A peer's answer to a request for chunks: those stored, each verified, and those it lacked."""
 
@@ -89,7 +96,17 @@ class Tick:
 
 
 Step: TypeAlias = (
-    Found | Lost | Has | Described | Prepared | Stored | Lied | NoAnswer | ToldToWait | Tick
+    Found
+    | Lost
+    | Has
+    | Described
+    | Prepared
+    | Arrived
+    | Stored
+    | Lied
+    | NoAnswer
+    | ToldToWait
+    | Tick
 )
 
 

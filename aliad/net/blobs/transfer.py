@@ -15,6 +15,7 @@ from aliad.net.blobs.fetching import Fetching
 from aliad.net.blobs.files import BlobFiles
 from aliad.net.blobs.pace import Pace
 from aliad.net.blobs.steps import (
+    Arrived,
     Cancel,
     Described,
     Effect,
@@ -235,6 +236,7 @@ class Transfer:
                 timeout=send.timeout,
                 max_answer=max_answer(send.ask),
             )
+            self._steps.send_nowait(Arrived(send.request))
             return await self._disk.run(partial(self._take, send.request, send.ask, data))
         except RequestFailed:
             return NoAnswer(send.request)
