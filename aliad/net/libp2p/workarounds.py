@@ -325,14 +325,18 @@ class _BoundedBuffer(bytearray):
     all_buffers: "_Buffers"
 
     def extend(self, data: Any) -> None:
-        if len(self) + len(data) > MAX_BUFFERED:
+        together = sum(map(len, self.all_buffers.values())) + len(data)
+        if len(self) + len(data) > MAX_BUFFERED or together > MAX_BUFFERED_TOGETHER:
+            self.all_buffers.overrun.set()  # the error alone is logged, and reading goes on
             raise BufferError("the peer sends more than it may")
-        if sum(map(len, self.all_buffers.values())) + len(data) > MAX_BUFFERED_TOGETHER:
-            raise BufferError("the peer sends more than it may on many streams")
         super().extend(data)
 
 
 class _Buffers(dict[int, bytearray]):
+    def __init__(self, overrun: trio.Event) -> None:
+        super().__init__()
+        self.overrun = overrun
+
     def __setitem__(self, stream_id: int, buffer: bytearray) -> None:
         bounded = _BoundedBuffer(buffer)
         bounded.all_buffers = self
@@ -349,7 +353,13 @@ class LeanYamux(Yamux):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.streams = _Streams()
-        self.stream_buffers = _Buffers()
+        self.stream_buffers = _Buffers(self.event_shutting_down)
+
+    async def handle_incoming(self) -> None:
+        """Read until the connection ends, or until the peer has sent more than it may."""
+        await super().handle_incoming()
+        if not self.event_closed.is_set():
+            await self._cleanup_on_error()
 
     async def _write_frame(self, data: bytes) -> None:
         async with self._write_lock:

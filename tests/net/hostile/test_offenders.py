@@ -8,7 +8,7 @@ import trio
 import trio.lowlevel
 from libp2p.pubsub.pb import rpc_pb2
 
-from aliad.net.libp2p import Libp2pNetwork, workarounds
+from aliad.net.libp2p import Libp2pNetwork
 from aliad.net.peers.introductions import PROTOCOL as PEERS
 from tests.net.hostile.intruder import DATA, SYN, Gone, Intruder, frame, intruder, peer_of, varint
 from tests.net.hostile.malice import (
@@ -145,4 +145,4 @@ async def test_what_many_streams_leave_unread_ends_the_connection() -> None:
         except* Gone:
             ended = True
     assert ended
-    assert (8 << 20) < most <= workarounds.MAX_BUFFERED_TOGETHER
+    assert (8 << 20) < most <= 32 << 20  # a silent peer without that bound came to 52 MiB

@@ -84,3 +84,9 @@ async def connect_hosts(one: Any, other: Any) -> None:
 def muxed(one: Any, other: Any) -> Any:
     """The multiplexed connection at ``one`` to ``other``."""
     return one.get_network().get_connections(other.get_id())[0].muxed_conn
+
+
+def muxed_or_none(one: Any, other: Any) -> Any:
+    """The same, unless there is none."""
+    connections = one.get_network().get_connections(other.get_id())
+    return connections[0].muxed_conn if connections else None
