@@ -56,6 +56,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "run": ("aliad.cli.daemon:run", "Run the node in the foreground."),
     "status": ("aliad.cli.node:status", "Show how the node is."),
     "stop": ("aliad.cli.node:stop", "End the daemon now."),
+    "top": ("aliad.cli.node:top", "Show node and work together, live."),
     "version": ("aliad.cli.version:version", "Show the version."),
     "wait": ("aliad.cli.node:wait", "Return when the node is ready, synced, or at a height."),
     "wallet": ("aliad.cli.wallet:wallet", "Balance, explained history, paying, staking."),

@@ -55,6 +55,24 @@ def _screen(s: Object) -> str:
     return fields(lines)
 
 
+@click.command(epilog="\b\nExamples:\n  aliad top\n  aliad top --socket ./node/aliad.sock")
+@node_options
+def top(node: Node, output: Output) -> None:
+    """Show node and work together, redrawn until interrupted."""
+    from aliad.cli.work import work_screen
+
+    with node.connect() as client:
+        while True:
+            seen, work = client.call("node.status"), client.call("work.status")
+            assert isinstance(seen, dict)  # noqa: S101 - the methods' schemas say so
+            assert isinstance(work, dict)  # noqa: S101 - the methods' schemas say so
+            if not output.json and sys.stdout.isatty():
+                click.clear()
+            text = f"{_screen(seen)}\n\n{work_screen(work)}"
+            emit(output, "top", {"node": seen, "work": work}, text)
+            time.sleep(1)
+
+
 @click.command(epilog="\b\nExamples:\n  aliad health\n  aliad health -q && echo fine")
 @node_options
 def health(node: Node, output: Output) -> None:

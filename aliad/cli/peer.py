@@ -21,8 +21,17 @@ def peer() -> None:
 def list_(node: Node, output: Output) -> None:
     """List who is connected."""
     found = node.list("net.peers")
-    rows = [(p["peer"], p["power"], "yes" if p["worker"] else "no") for p in found]
-    emit(output, "peers", list(found), table(("peer", "power", "works"), rows))
+    rows = [
+        (
+            p["peer"],
+            p["address"],
+            "in" if p["inbound"] else "out",
+            p["power"],
+            "yes" if p["worker"] else "no",
+        )
+        for p in found
+    ]
+    emit(output, "peers", list(found), table(("peer", "address", "way", "power", "works"), rows))
 
 
 def _verb(name: str, method: str, parameter: str, text: str, examples: str) -> click.Command:

@@ -21,10 +21,11 @@ def work() -> None:
 def status(node: Node, output: Output) -> None:
     """Show what this node trains or checks, why it has no work, and what it earned."""
     found = node.ask("work.status")
-    emit(output, "work", found, _screen(found))
+    emit(output, "work", found, work_screen(found))
 
 
-def _screen(w: Object) -> str:
+def work_screen(w: Object) -> str:
+    """All of it, for a person."""
     parts = [str(w["summary"]), ""]
     jobs = [
         (

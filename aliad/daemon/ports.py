@@ -117,7 +117,10 @@ class NetSide:
 
     def peers(self) -> tuple[PeerState, ...]:
         """See `NetPort`."""
-        return tuple(PeerState(peer) for peer in sorted(self._network.peers()))
+        first = {each.peer: each for each in reversed(self._network.connections())}
+        return tuple(
+            PeerState(each.peer, each.address, each.inbound) for _, each in sorted(first.items())
+        )
 
     def addresses(self) -> tuple[str, ...]:
         """See `NetPort`."""

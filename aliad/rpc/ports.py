@@ -84,9 +84,11 @@ class ChainPort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PeerState:
-    """A connected peer."""
+    """A connected peer; ``inbound``: it dialled."""
 
     peer: PeerId
+    address: str
+    inbound: bool
 
 
 class NetPort(Protocol):

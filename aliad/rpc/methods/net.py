@@ -14,6 +14,8 @@ class PeerView(View):
     """A connected peer."""
 
     peer: str
+    address: str
+    inbound: bool
     power: int
     worker: bool
 
@@ -26,6 +28,8 @@ async def peers(node: Backend, _query: Nothing) -> list[PeerView]:
         return [
             PeerView(
                 peer=p.peer,
+                address=p.address,
+                inbound=p.inbound,
                 power=powers.get(who := node_id_of(p.peer), 0),
                 worker=bool(get_standing(look.state, who).services),
             )
