@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aliad.cli.devnet_view import View
 from aliad.cli.output import Output
-from aliad.cli.show import alia, emit, number, objects, table
+from aliad.cli.show import alia, clock, emit, number, objects, table
 from aliad.errors import InputError
 from aliad.rpc.client import Client, Denied
 from aliad.rpc.wire import Json
@@ -39,6 +39,7 @@ def conclude(view: View, folder: Path, output: Output) -> None:
         f"{c.operation or 'none: the whole batch was executed'}; {alia(c.burned_nano)} ALIA burned"
         for c in convicted
     ]
+    audited = _audit_fraud(view)
     rows = _balances(view)
     tip = view.ask(0, "chain.tip")
     rate = number(tip["reward_rate"]) if isinstance(tip, Mapping) else 0
@@ -60,6 +61,7 @@ def conclude(view: View, folder: Path, output: Output) -> None:
             f"model {model}",
             f"      in {folder}",
             *fraud,
+            *audited,
             "",
             balances,
             "",
@@ -68,6 +70,25 @@ def conclude(view: View, folder: Path, output: Output) -> None:
     )
     emit(output, "conclusion", body, text)
     _require_convicted(view, convicted)
+
+
+def _audit_fraud(view: View) -> list[str]:
+    """What node 0 knows of every batch that was refuted, from its assignment to the verdict."""
+    found = view.ask(0, "audit.job", job=view.job, limit=5000)
+    entries = objects(found["entries"]) if isinstance(found, Mapping) else []
+    lines: list[str] = []
+    for entry in entries:
+        about = entry["fields"]
+        if entry["kind"] != "batch_refuted" or not isinstance(about, Mapping):
+            continue
+        place = {"job": view.job, "round": about["round"], "batch": about["batch"]}
+        audit = view.ask(0, "audit.batch", **place)
+        lines += ["", f"audit of batch {about['batch']} in round {about['round']}:"]
+        lines += [
+            f"  {clock(each['time'])}  {view.named(str(each['text']))}"
+            for each in (objects(audit["entries"]) if isinstance(audit, Mapping) else [])
+        ]
+    return lines
 
 
 def find_convictions(view: View) -> list[Conviction]:
