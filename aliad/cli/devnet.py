@@ -1,9 +1,11 @@
 """`aliad devnet`: a whole network on this machine, and what happens in it."""
 
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -62,11 +64,16 @@ def devnet(
     if keep is not None and keep.exists():
         raise InputError(f"{keep} exists", "a devnet begins with an empty folder", "Name another.")
     folder = keep or Path(tempfile.mkdtemp(prefix="aliad-devnet-"))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         _run(folder.absolute(), nodes, cheaters, job, pairs, epochs, until_done, limit, output)
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _run(
@@ -90,7 +97,7 @@ def _run(
         era_blocks=50,
         vesting_rounds=8,
         initial_reward_rate=RewardRate(1_000_000),
-        trace_ms=Millis(30_000),
+        trace_ms=Millis(60_000),
         ruling_ms=Millis(60_000),
     )
     devnet = make_devnet(DevnetPlan(folder, nodes, nodes - cheaters, cheaters, params))

@@ -1,6 +1,7 @@
 """A network on one machine: real daemons as processes on loopback, one genesis, one originator."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -24,6 +25,9 @@ from aliad.types import NodeId, PeerId
 START_SECONDS: Final = 90.0
 END_SECONDS: Final = 20.0
 LOG_NAME: Final = "log"
+
+_LIBC: Final = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG: Final = 1
 
 
 class DevnetFailed(AliadError):
@@ -126,6 +130,7 @@ class Devnet:
                 stderr=log,
                 env=self._environment(),
                 start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it only asks the kernel
             )
 
     def _environment(self) -> dict[str, str]:
@@ -208,6 +213,11 @@ def free_ports(count: int) -> list[int]:
             one.bind(("127.0.0.1", 0))
             found.append(one.getsockname()[1])
         return found
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, however that happens."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
 
 
 def _failed(node: DevnetNode, why: str) -> DevnetFailed:
