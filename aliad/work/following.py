@@ -31,6 +31,7 @@ from aliad.work.ports import Refused, StateFile, Unavailable
 from aliad.work.reconciler import Want
 from aliad.work.situation import Situation
 from aliad.work.states import ApplyStep, FetchSpec, FetchState, MakeState
+from aliad.work.training import is_state_sound
 
 
 class Following:
@@ -108,8 +109,9 @@ class Following:
         try:
             made = await desk.compute.apply(spec, parent.file, mean)
         except Refused as error:
-            reason = f"The mean update of round {step.round} cannot be applied: {error.what}"
-            desk.book.halt(step.job, reason)
+            if await is_state_sound(desk, step.job, step.parent):
+                reason = f"The mean update of round {step.round} cannot be applied: {error.what}"
+                desk.book.halt(step.job, reason)
             return
         if made.digest != step.child:
             reason = _differs(f"the state after round {step.round}", made.digest, step.child)

@@ -9,7 +9,7 @@ from aliad.errors import RemoteProtocolError
 from aliad.ledger.commitments import compute_commitment
 from aliad.ledger.jobs import Job
 from aliad.spec.dataset import MAX_BATCH_BYTES, MAX_INDEX_BYTES, compute_batch_digest, decode_index
-from aliad.types import BatchIndex, JobId, MegaMac, Round, Signature
+from aliad.types import BatchIndex, Hash32, JobId, MegaMac, Round, Signature
 from aliad.work import trainer
 from aliad.work.dataset import is_index_of
 from aliad.work.desk import Desk
@@ -75,6 +75,23 @@ async def fetch_batch(desk: Desk, job_id: JobId, batch: BatchIndex) -> bytes:
     return data
 
 
+async def is_state_sound(desk: Desk, job_id: JobId, digest: Hash32) -> bool:
+    """Whether a state's file is what the note says. If not, this machine lost or damaged it: the
+    note goes, and the state is come by again. Raises Interrupted."""
+    note = desk.book.state(job_id, digest)
+    if note is None:
+        return False
+    try:
+        found = await desk.compute.check_state(desk.spec(job_id), note.file)
+    except Refused:
+        found = None
+    if found is not None and found.digest == digest:
+        return True
+    desk.book.drop_state(job_id, digest)
+    await desk.compute.remove(note.file)
+    return False
+
+
 def count_work(trained: Trained) -> MegaMac:
     """The work of a computed batch: multiply-accumulates in millions, rounded up."""
     return MegaMac(-(-trained.macs // _MEGA))
@@ -114,7 +131,8 @@ class Training:
             data = await fetch_batch(desk, want.job, want.batch)
             trained = await desk.compute.train(Task(spec, state.file, data, seed))
         except Refused as error:
-            desk.book.halt(want.job, f"Batch {want.batch} cannot be computed: {error.what}")
+            if await is_state_sound(desk, want.job, want.state):
+                desk.book.halt(want.job, f"Batch {want.batch} cannot be computed: {error.what}")
             return
         entry = index.entries[want.batch]
         if count_work(trained) != entry.work:

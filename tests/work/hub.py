@@ -36,6 +36,7 @@ from aliad.work.ports import (
     ModelMade,
     ModelOrder,
     Readers,
+    Refused,
     StateFile,
     Task,
     Tip,
@@ -214,6 +215,8 @@ class Disk:
     fuse: int | None = None
 
     def read(self, file: FileId) -> bytes:
+        if file not in self.files:
+            raise Refused("a file is missing")
         return self.files[file]
 
     def write(self, content: bytes) -> FileId:

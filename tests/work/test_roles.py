@@ -103,6 +103,24 @@ async def test_every_file_that_is_needed_is_noted(autojump_clock: MockClock) -> 
 
 
 @pytest.mark.trio
+async def test_a_node_that_loses_its_states_comes_by_them_again(
+    autojump_clock: MockClock,
+) -> None:
+    """A damaged disk is not the job's fault: nothing is halted."""
+    with trio.fail_after(6000):
+        async with network(job(batches=24)) as net:
+            await net.open()
+            for _ in range(4):
+                await trio.sleep(1)
+                for node in net.workers[:2]:
+                    for _, note in node.book.states(net.id):
+                        node.disk.remove(note.file)
+            closed = await net.closed()
+            assert closed.parameters == await recompute(net, closed)
+            assert not [node for node in net.workers if node.book.halted(net.id)]
+
+
+@pytest.mark.trio
 async def test_every_node_logs_every_result(autojump_clock: MockClock) -> None:
     with trio.fail_after(600):
         async with network(job()) as net:

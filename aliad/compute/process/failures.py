@@ -13,6 +13,7 @@ class Family(IntEnum):
     CANCELLED = 3
     OUT_OF_MEMORY = 4
     FAILED = 5
+    NOT_STORED = 6
 
 
 class ComputeError(AliadError):
@@ -35,6 +36,10 @@ class ComputeOutOfMemory(ComputeError):
     """The device has too little memory for this request. A smaller one may work."""
 
 
+class ComputeNotStored(ComputeError):
+    """The disk does not take the result. Asking again helps once there is room."""
+
+
 class ComputeFailed(ComputeError):
     """Something unforeseen: a bug, or a device that fails. The process may start afresh."""
 
@@ -49,6 +54,7 @@ _FAMILIES: dict[Family, type[ComputeError]] = {
     Family.CANCELLED: ComputeCancelled,
     Family.OUT_OF_MEMORY: ComputeOutOfMemory,
     Family.FAILED: ComputeFailed,
+    Family.NOT_STORED: ComputeNotStored,
 }
 
 

@@ -22,6 +22,10 @@ _CHUNK: Final = 1 << 20
 _PARTIAL: Final = ".partial"
 
 
+class NotStored(InputError):
+    """The disk does not take a result. Nothing is wrong with the request."""
+
+
 class ContentDirectory:
     """Files by content. Several processes may write to one directory at once."""
 
@@ -58,7 +62,7 @@ class ContentDirectory:
         return data
 
     def write(self, parts: Iterable[bytes | memoryview]) -> FileDigest:
-        """Store the concatenation of `parts`. Raises InputError if the disk does not take it."""
+        """Store the concatenation of `parts`. Raises NotStored if the disk does not take it."""
         partial = self.path / f".{os.getpid()}.{secrets.token_hex(8)}{_PARTIAL}"
         digest = hashlib.sha256()
         try:
@@ -72,7 +76,7 @@ class ContentDirectory:
             self._sync()
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise InputError(
+            raise NotStored(
                 f"A result cannot be stored in {self.path}.",
                 f"{error.strerror}.",
                 "Make room there, or check the directory's owner.",

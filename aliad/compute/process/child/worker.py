@@ -15,6 +15,7 @@ from aliad.compute.process.child.engine import Engine
 from aliad.compute.process.child.operations import is_out_of_memory
 from aliad.compute.process.child.progress import Cancelled, Watch
 from aliad.compute.process.failures import Family
+from aliad.compute.process.files import NotStored
 from aliad.compute.process.replies import Failed, Reply
 from aliad.compute.process.requests import Work
 from aliad.errors import AliadError
@@ -120,6 +121,8 @@ def _family(error: Exception) -> Family:
             return Family.CANCELLED
         case NotFinite():
             return Family.DIVERGED
+        case NotStored():
+            return Family.NOT_STORED
         case AliadError():
             return Family.REFUSED
         case _:
