@@ -22,6 +22,7 @@ from aliad.config.loading import Config, compare_settings
 from aliad.consensus.timing import Timing
 from aliad.crypto import SigningKey
 from aliad.daemon import logs
+from aliad.daemon.clockwatch import ClockWatch
 from aliad.daemon.feeding import feed_block
 from aliad.daemon.home import Home
 from aliad.daemon.metrics import Figure, Metrics, serve_metrics
@@ -76,6 +77,7 @@ class Daemon:
         self._metrics = Metrics()
         self._notifier = Notifier(launch.environment)
         self._heartbeat = Heartbeat(self._notifier)
+        self._clock = ClockWatch()
 
     async def run(self) -> None:
         """Until a signal or a request says otherwise."""
@@ -102,7 +104,7 @@ class Daemon:
         settings, life = self._config.settings, self._life
         chain = ChainNode(stores, self._launch.key, _chain_settings(self._config))
         life.is_level = lambda: _is_level(chain)
-        life.warners += [lambda: _clock_warning(chain), lambda: _loop_warning(self._heartbeat)]
+        life.warners += [self._clock.warning, lambda: _loop_warning(self._heartbeat)]
         roles = Roles(
             Ground(
                 self._launch.home,
@@ -210,6 +212,8 @@ class Daemon:
             now = time.monotonic()
             self._metrics.commit_seconds.observe(now - before)
             before = now
+            if chain.service.health().level:
+                self._clock.see(block.time / 1000, time.time())
             log.info("block %d: %d events", block.height, len(block.events))
             feed_block(self._feed, block, self._launch.key.node_id)
 
@@ -249,13 +253,6 @@ def _chain_settings(config: Config) -> ChainSettings:
 def _is_level(chain: ChainNode) -> bool:
     health = chain.service.health()
     return health.level or health.votes
-
-
-def _clock_warning(chain: ChainNode) -> str:
-    ahead = chain.service.tip.time / 1000 - time.time()
-    if ahead > 5:
-        return f"this host's clock is {ahead:.0f} s behind the chain's: check its time service"
-    return ""
 
 
 def _loop_warning(heartbeat: Heartbeat) -> str:
