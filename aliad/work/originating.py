@@ -67,7 +67,9 @@ class Originating:
         found = get_round(desk.chain.tip().state, job_id, number)
         if found is None:
             return
-        blob = await self._following.offer_state(job_id, found.parameters)
+        # A state is offered when somebody asks for one: offering each would hash it every round.
+        note = desk.book.state(job_id, found.parameters)
+        blob = None if note is None else note.blob
         unsigned = Assignment(
             job_id, number, found.parameters, found.seed, blob, Signature(bytes(64))
         )
