@@ -236,6 +236,24 @@ def test_a_full_disk_stops_the_node_with_the_chain_intact(tmp_path: Path) -> Non
         subprocess.run(["/bin/umount", "-l", str(disk)], check=False)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a file system read-only")
+def test_a_read_only_disk_is_explained(tmp_path: Path) -> None:
+    disk = tmp_path / "x"
+    disk.mkdir()
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("this container may not mount a file system")
+    try:
+        with solo(disk) as one:
+            subprocess.run(["/bin/mount", "-o", "remount,ro", str(disk)], check=True)
+            one.folder = tmp_path  # its log must go elsewhere
+            one.start("--datadir", str(disk / "data"))
+            assert one.wait() == 74, one.log
+            assert "Read-only file system" in one.log
+    finally:
+        subprocess.run(["/bin/umount", "-l", str(disk)], check=False)
+
+
 def test_a_network_of_that_name_is_not_founded_twice(tmp_path: Path) -> None:
     made = found_network(Wishes(tmp_path, "", None), "net")
     again = found_network(Wishes(tmp_path, "", None), "net")
