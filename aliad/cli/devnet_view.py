@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aliad.cli.output import Output
-from aliad.cli.show import alia, bar, curve, emit, fields, number, objects, real, table
+from aliad.cli.show import bar, curve, emit, fields, number, objects, real, table
 from aliad.daemon.devnet import Devnet, DevnetNode
 from aliad.errors import InputError
 from aliad.rpc.client import Client, Denied, TimedOut, Unreachable
@@ -177,7 +177,7 @@ class View:
         for node in self.devnet.nodes:
             s, w = self._status.get(node.number), self._work.get(node.number)
             if s is None or w is None:
-                rows.append((node.number, "", "", "", "starting", ""))
+                rows.append((node.number, "", "", "", "starting", "", ""))
                 continue
             role = "originator" if node.number == 0 else "cheater" if node.cheats else ""
             rows.append(
@@ -187,10 +187,11 @@ class View:
                     s["height"],
                     s["peers"],
                     self._doing(w),
-                    f"{alia(s['balance_nano'])} + {alia(s['pending_nano'])}",
+                    f"{number(s['balance_nano']) / 1e9:,.3f}",
+                    f"{number(s['pending_nano']) / 1e9:,.3f}",
                 )
             )
-        head = ("node", "role", "block", "peers", "does", "balance + pending, ALIA")
+        head = ("node", "role", "block", "peers", "does", "ALIA", "pending")
         parts = [table(head, rows)]
         if self._detail:
             view, losses = self._view(), self._losses()
@@ -217,7 +218,7 @@ class View:
         text = jobs[0] if jobs else str(work["summary"])
         if work["barred"]:
             text = "convicted"
-        return self.named(text).split(" of job")[0][:48]
+        return self.named(text).split(" of job")[0][:34]
 
 
 _VERDICTS = frozenset(

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import trio
@@ -131,16 +132,17 @@ class Daemon:
         server = RpcServer(self._server_settings(), backend)
         async with trio.open_nursery() as inner:
             await inner.start(chain.run, network)
-            inner.start_soon(self._follow, chain)
-            inner.start_soon(self._keep_house, stores)
+            inner.start_soon(life.contain, "the feed of blocks", partial(self._follow, chain))
+            inner.start_soon(life.contain, "pruning", partial(self._keep_house, stores))
             await inner.start(roles.run)
             await inner.start(server.run)
             if settings.metrics.enabled:
                 port = await inner.start(serve_metrics, self._metrics, settings.metrics.port)
                 log.info("metrics on http://127.0.0.1:%d/metrics", port)
-            inner.start_soon(self._heartbeat.run)
+            inner.start_soon(life.contain, "the heartbeat", self._heartbeat.run)
             self._tell_ready(network)
-            inner.start_soon(self._tell_status, chain, network)
+            status = partial(self._tell_status, chain, network)
+            inner.start_soon(life.contain, "the status line", status)
             await self._wait_for_the_end(roles)
             self._notifier.tell(stopping="1", status="stopping")
             await trio.sleep(FAREWELL_SECONDS)  # who asked for it gets an answer

@@ -8,8 +8,9 @@ from typing import Final
 
 import trio
 
-from aliad.errors import AliadError
+from aliad.errors import AliadError, StoreCorrupt
 from aliad.rpc.ports import Phase
+from aliad.store.kv import StoreFailed
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -66,6 +67,8 @@ class Life:
             began = trio.current_time()
             try:
                 await run()
+            except (StoreFailed, StoreCorrupt):
+                raise  # nothing of the node can go on
             except Exception as error:
                 self.broken[part] = first_line(error)
                 log.exception("%s failed; it is started again in %.0f s", part, pause)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from aliad.config.loading import Sources, load_config
 from aliad.crypto import key_from_seed
@@ -24,6 +25,7 @@ from aliad.daemon.metrics import Figure, Metrics, serve_metrics
 from aliad.daemon.notify import Notifier
 from aliad.daemon.pausing import Leave, Moment, is_in_pause
 from aliad.daemon.setup import Wishes, set_up
+from aliad.daemon.state import Life
 from aliad.errors import ConfigError, InputError, LocalProtocolError, StoreCorrupt
 from aliad.keys.files import make_key, read_key, write_key
 from aliad.store.kv import StoreBusy, StoreFailed
@@ -298,6 +300,42 @@ def test_a_cheater_changes_values_and_nothing_else() -> None:
     assert lie[:-3] == update[:-3]
     assert lie[-3:] == b"\xff\x01\x81"
     assert turn_around(lie) == update
+
+
+@pytest.mark.trio
+async def test_a_part_that_fails_is_named_and_started_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    life, tries = Life(), 0
+
+    async def run() -> None:
+        nonlocal tries
+        tries += 1
+        await trio.sleep(1)
+        if tries < 3:
+            raise ZeroDivisionError("boom")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(life.contain, "it", run)
+        await trio.sleep(1.5)
+        assert life.warnings() == ("it failed: ZeroDivisionError: boom",)
+    assert tries == 3
+    assert life.warnings() == ()
+
+    async def fail() -> None:
+        raise StoreFailed("the disk is full")
+
+    with pytest.raises(StoreFailed):
+        await life.contain("it", fail)
+
+
+def test_a_drain_asked_twice_is_a_stop() -> None:
+    life = Life()
+    life.ask_to_stop(drain=True)
+    assert life.draining
+    assert not life.stop.is_set()
+    life.ask_to_stop(drain=True)
+    assert life.stop.is_set()
 
 
 def test_a_job_without_reports_has_no_curve() -> None:
