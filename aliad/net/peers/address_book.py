@@ -97,7 +97,7 @@ class AddressBook:
         if not new:
             return False
         new = new[:MAX_ADDRESSES]
-        if teller is None:  # who should know: unconfirmed places give way
+        if teller in (None, peer):  # who should know: hearsay gives way
             kept = [place for place in entry.places if place.confirmed][: MAX_ADDRESSES - 1]
             spare = [place for place in entry.places if place not in kept]
             places = [*kept, *new, *spare][:MAX_ADDRESSES]

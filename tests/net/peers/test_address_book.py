@@ -126,6 +126,16 @@ def test_what_the_config_names_is_never_given_up() -> None:
     assert book.addresses(A) == (place(1),)
 
 
+def test_what_a_peer_says_of_itself_displaces_what_others_say() -> None:
+    book = AddressBook(ME)
+    book.learn(A, [place(port) for port in range(1, 1 + MAX_ADDRESSES)], B)
+    assert not book.learn(A, [place(100)], B)
+    book.confirm(A, place(3), Millis(5))
+    assert book.learn(A, [place(101), place(102)], A)
+    assert {place(3), place(101), place(102)} < set(book.addresses(A))
+    assert len(book.addresses(A)) == MAX_ADDRESSES
+
+
 def test_hearsay_is_bounded_and_displaces_nothing_confirmed() -> None:
     book = AddressBook(ME)
     for port in range(MAX_ADDRESSES):
