@@ -1,14 +1,16 @@
 """`aliad audit`: what happened to a job, a round, a batch, a node; what is in dispute."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import click
 
 from aliad.cli.access import Node, node_options
 from aliad.cli.output import Output
-from aliad.cli.show import clock, emit, objects, table
+from aliad.cli.show import clock, emit, fields, objects, real, table
 from aliad.rpc.wire import Json
 
+COMPUTE_SECONDS = 600.0
 LIMIT = click.option("--limit", type=click.IntRange(1, 5000), default=1000, show_default=True)
 FIRST = click.option("--first", type=click.IntRange(0), default=0, help="Go on from this serial.")
 
@@ -75,6 +77,61 @@ def node_(peer: str, limit: int, first: int, node: Node, output: Output) -> None
     """What a node did as worker, checker, validator; without PEER this one."""
     found = node.ask("audit.node", node=peer, limit=limit, first=first)
     _show(output, found, f"aliad audit node {peer}".rstrip())
+
+
+@audit.command(
+    epilog="\b\nExamples:\n  aliad audit replay 5f1c 3 17\n  aliad audit replay 5f 3 1 --json"
+)
+@click.argument("job")
+@click.argument("number", type=click.IntRange(0), metavar="ROUND")
+@click.argument("batch", type=click.IntRange(0))
+@node_options
+def replay(job: str, number: int, batch: int, node: Node, output: Output) -> None:
+    """Compute a batch again on this host, and compare it with what its trainer is bound to."""
+    patient = replace(node, timeout=max(node.timeout, COMPUTE_SECONDS))
+    found = patient.ask("audit.replay", job=job, round=number, batch=batch)
+    verdict = "the same result" if found["matches"] else "ANOTHER RESULT"
+    if not found["committed"]:
+        verdict = "its trainer is bound to nothing yet"
+    text = fields(
+        [
+            ("trainer", found["trainer"]),
+            ("result", f"{found['digest']}, {verdict}"),
+            ("work", f"{found['work']} mega-MAC, {found['recorded_work']} recorded"),
+            ("took", f"{real(found['seconds']):.1f} s for {found['tokens']} tokens"),
+        ]
+    )
+    emit(output, "replay", found, text)
+
+
+@audit.command(
+    epilog="\b\nExamples:\n  aliad audit trace 5f1c 3 17\n  aliad audit trace 5f 3 1 --json"
+)
+@click.argument("job")
+@click.argument("number", type=click.IntRange(0), metavar="ROUND")
+@click.argument("batch", type=click.IntRange(0))
+@LIMIT
+@FIRST
+@node_options
+def trace(
+    job: str, number: int, batch: int, limit: int, first: int, node: Node, output: Output
+) -> None:
+    """Compute a batch again on this host, and list its operations with their digests."""
+    patient = replace(node, timeout=max(node.timeout, COMPUTE_SECONDS))
+    found = patient.ask("audit.trace", job=job, round=number, batch=batch, first=first, limit=limit)
+    rows = [
+        (
+            first + place,
+            str(o["id"])[:16],
+            o["kind"],
+            "×".join(str(side) for side in sides) if isinstance(sides := o["shape"], list) else "",
+            o["macs"],
+            str(o["digest"])[:16],
+        )
+        for place, o in enumerate(objects(found["shown"]))
+    ]
+    head = ("index", "operation", "kind", "shape", "MACs", "digest")
+    emit(output, "trace", found, f"{table(head, rows)}\nof {found['operations']} operations")
 
 
 @audit.command(epilog="\b\nExamples:\n  aliad audit disputes\n  aliad audit disputes --json")

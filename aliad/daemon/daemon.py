@@ -123,6 +123,7 @@ class Daemon:
             NetSide(network),
             roles.work,
             roles.jobs,
+            roles.audit,
             self._feed,
         )
         self._metrics.sources += [

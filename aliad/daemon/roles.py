@@ -25,9 +25,18 @@ from aliad.node.chain import ChainNode
 from aliad.node.compute import NodeCompute
 from aliad.node.work import NodeWork, WorkPlace
 from aliad.peer_id import node_id_of
-from aliad.rpc.ports import JobProgress, JobsPort, Refused, WorkPort, WorkState
+from aliad.rpc.ports import (
+    AuditPort,
+    JobProgress,
+    JobsPort,
+    OperationState,
+    Refused,
+    ReplayState,
+    WorkPort,
+    WorkState,
+)
 from aliad.store.blobs import BlobStore
-from aliad.types import Hash32, JobId
+from aliad.types import BatchIndex, Hash32, JobId, Round
 
 PART: Final = "compute"
 
@@ -68,6 +77,16 @@ class NoCompute:
         """See `JobsPort`."""
         raise self._refused("this node fetches no models")
 
+    async def replay(self, job: JobId, number: Round, batch: BatchIndex) -> ReplayState:
+        """See `AuditPort`."""
+        raise self._refused("this node cannot compute a batch again")
+
+    async def trace(
+        self, job: JobId, number: Round, batch: BatchIndex
+    ) -> tuple[OperationState, ...]:
+        """See `AuditPort`."""
+        raise self._refused("this node cannot compute a batch again")
+
     def _refused(self, what: str) -> Refused:
         return Refused(what, self._WHY, self._FIX)
 
@@ -101,6 +120,7 @@ class Roles:
         ground.life.warners.append(self._warn)
         self.work: WorkPort = self._worker or nobody
         self.jobs: JobsPort = self._worker or nobody
+        self.audit: AuditPort = self._worker or nobody
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Started when blobs are exchanged; compute takes seconds more."""

@@ -17,9 +17,16 @@ from aliad.errors import ConfigError, RemoteProtocolError
 from aliad.node.compute import DeviceInUse
 from aliad.node.service import ChainService
 from aliad.node.work import NodeWork
-from aliad.rpc.ports import DeviceState, JobProgress, Refused, WorkState
+from aliad.rpc.ports import (
+    DeviceState,
+    JobProgress,
+    OperationState,
+    Refused,
+    ReplayState,
+    WorkState,
+)
 from aliad.spec.job import JobSpec, decode_job_spec
-from aliad.types import Hash32, JobId
+from aliad.types import BatchIndex, Hash32, JobId, Round
 from aliad.work.reconciler import Want
 
 LOOK_SECONDS: Final = 2.0
@@ -30,7 +37,7 @@ FAREWELL_SECONDS: Final = 20.0
 
 @dataclass(slots=True)
 class Worker:
-    """`WorkPort` and `JobsPort` on a node's work."""
+    """`WorkPort`, `JobsPort` and `AuditPort` on a node's work."""
 
     node: NodeWork
     chain: ChainService
@@ -130,6 +137,34 @@ class Worker:
         """See `JobsPort`."""
         self._require_engine()
         return await self.node.model(job, folder)
+
+    # AuditPort
+
+    async def replay(self, job: JobId, number: Round, batch: BatchIndex) -> ReplayState:
+        """See `AuditPort`."""
+        self._require_engine()
+        found = await self.node.audit.replay(job, number, batch)
+        return ReplayState(
+            found.trainer,
+            found.digest,
+            found.committed,
+            found.matches,
+            found.work,
+            found.recorded_work,
+            found.tokens,
+            found.micros / 1e6,
+        )
+
+    async def trace(
+        self, job: JobId, number: Round, batch: BatchIndex
+    ) -> tuple[OperationState, ...]:
+        """See `AuditPort`."""
+        self._require_engine()
+        rows = await self.node.audit.trace(job, number, batch)
+        return tuple(
+            OperationState(row.id, row.kind, row.shape, row.macs, row.seconds, row.digest)
+            for row in rows
+        )
 
     # running
 

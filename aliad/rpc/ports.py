@@ -12,7 +12,7 @@ from aliad.ledger.transactions import TransactionBody
 from aliad.rpc.feed import Feed
 from aliad.rpc.wire import Json
 from aliad.store.kv import Reader
-from aliad.types import Hash32, Height, JobId, NanoAlia, NodeId, PeerId
+from aliad.types import BatchIndex, Hash32, Height, JobId, NanoAlia, NodeId, PeerId, Round
 
 
 class Refused(AliadError):
@@ -178,6 +178,45 @@ class JobsPort(Protocol):
         """Fetch the finished model into a folder that does not exist. Raises AliadError."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayState:
+    """A batch computed again on this host. ``matches``: the digest is what its trainer is bound
+    to; works in mega-MAC."""
+
+    trainer: NodeId
+    digest: Hash32
+    committed: bool
+    matches: bool
+    work: int
+    recorded_work: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OperationState:
+    """One operation of a batch that was computed again."""
+
+    id: bytes
+    kind: str
+    shape: tuple[int, ...]
+    macs: int
+    seconds: float
+    digest: bytes
+
+
+class AuditPort(Protocol):
+    """Computing a batch again; takes as long as the batch does."""
+
+    async def replay(self, job: JobId, number: Round, batch: BatchIndex) -> ReplayState:
+        """Hold the result against its trainer's commitment. Raises AliadError."""
+
+    async def trace(
+        self, job: JobId, number: Round, batch: BatchIndex
+    ) -> tuple[OperationState, ...]:
+        """Every operation. Raises AliadError."""
+
+
 class NodePort(Protocol):
     """The daemon itself."""
 
@@ -210,6 +249,7 @@ class Backend:
     net: NetPort
     work: WorkPort
     jobs: JobsPort
+    audit: AuditPort
     feed: Feed
 
 

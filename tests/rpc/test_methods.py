@@ -192,6 +192,18 @@ async def test_a_round_and_a_node_can_be_audited(trained: tuple[StoredChain, Tra
 
 
 @pytest.mark.trio
+async def test_a_batch_is_computed_again_on_request(
+    trained: tuple[StoredChain, Training],
+) -> None:
+    chain, training = trained
+    node = make_backend(chain, OWNER.node_id)
+    place = {"job": training.id.hex()[:8], "round": 0, "batch": 3}
+    assert (await call(node, "audit.replay", **place))["matches"]
+    found = await call(node, "audit.trace", **place, first=3, limit=10)
+    assert (found["operations"], len(found["shown"])) == (5, 2)
+
+
+@pytest.mark.trio
 async def test_jobs_are_found_by_the_beginning_of_their_id(
     trained: tuple[StoredChain, Training],
 ) -> None:

@@ -27,10 +27,12 @@ from aliad.rpc.permissions import Permission, Policy
 from aliad.rpc.ports import (
     Backend,
     JobProgress,
+    OperationState,
     PeerState,
     Phase,
     PoolState,
     Refused,
+    ReplayState,
     SyncState,
     VoteState,
     WorkState,
@@ -44,7 +46,17 @@ from aliad.store.ledger_format import LedgerFormat, encode_body, encode_header
 from aliad.store.memory import MemoryStore
 from aliad.store.projection import get_audit_entries, project
 from aliad.store.state_rows import StateRows, put_state
-from aliad.types import ZERO_HASH, Hash32, Height, JobId, NanoAlia, NodeId, PeerId
+from aliad.types import (
+    ZERO_HASH,
+    BatchIndex,
+    Hash32,
+    Height,
+    JobId,
+    NanoAlia,
+    NodeId,
+    PeerId,
+    Round,
+)
 from tests.ledger.chain import VALIDATORS, Chain
 
 
@@ -224,10 +236,19 @@ class FakeNode:
     async def model(self, job: JobId, folder: Path) -> Hash32:
         return ZERO_HASH
 
+    async def replay(self, job: JobId, number: Round, batch: BatchIndex) -> ReplayState:
+        node = NodeId(bytes(31) + bytes([batch]))
+        return ReplayState(node, ZERO_HASH, True, True, 10, 10, 100, 0.5)
+
+    async def trace(
+        self, job: JobId, number: Round, batch: BatchIndex
+    ) -> tuple[OperationState, ...]:
+        return tuple(OperationState(bytes(32), "matmul", (2, 3), 6, 0.1, b"d") for _ in range(5))
+
 
 def make_backend(chain: StoredChain, me: NodeId, node: FakeNode | None = None) -> Backend:
     fake = node or FakeNode()
-    return Backend(fake, FakeChain(chain, me), fake, fake, fake, Feed())
+    return Backend(fake, FakeChain(chain, me), fake, fake, fake, fake, Feed())
 
 
 def policy(group_may: Permission = Permission.OPERATE, owner: int = 0) -> Policy:

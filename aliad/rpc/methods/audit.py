@@ -11,6 +11,7 @@ from aliad.errors import RemoteProtocolError
 from aliad.ledger.events import decode_event
 from aliad.ledger.job_state import get_draws, get_jobs
 from aliad.ledger.jobs import DrawPhase
+from aliad.peer_id import peer_id_of
 from aliad.rpc.explain import tell, tell_message
 from aliad.rpc.permissions import Permission
 from aliad.rpc.plain import hexed, kind_of, plain
@@ -129,6 +130,95 @@ async def log(node: Backend, query: LogQuery) -> AuditView:
     with looking(node.chain) as look:
         found = audit.entries(look.reader, query.first)
         return _page(found, query.first, query.limit, node.chain.self_id)
+
+
+class Replay(Params):
+    """A batch in a round of a job that has not vested."""
+
+    job: str
+    round: Number
+    batch: Number
+
+
+class ReplayView(View):
+    """A batch computed again here. ``matches``: the result is what its trainer is bound to."""
+
+    trainer: str
+    digest: str
+    committed: bool
+    matches: bool
+    work: int
+    recorded_work: int
+    tokens: int
+    seconds: float
+
+
+@method("audit.replay", Permission.OPERATE)
+async def replay(node: Backend, query: Replay) -> ReplayView:
+    """Compute a batch again on this host, and compare it with its trainer's commitment."""
+    with looking(node.chain) as look:
+        job_id = find_job(look, query.job)[0]
+    found = await node.audit.replay(job_id, Round(query.round), BatchIndex(query.batch))
+    return ReplayView(
+        trainer=peer_id_of(found.trainer),
+        digest=found.digest.hex(),
+        committed=found.committed,
+        matches=found.matches,
+        work=found.work,
+        recorded_work=found.recorded_work,
+        tokens=found.tokens,
+        seconds=round(found.seconds, 3),
+    )
+
+
+class OperationView(View):
+    """One operation of a batch: what it is, what it took, what came out."""
+
+    id: str
+    kind: str
+    shape: list[int]
+    macs: int
+    seconds: float
+    digest: str
+
+
+class TraceQuery(Params):
+    """A batch, and which of its operations."""
+
+    job: str
+    round: Number
+    batch: Number
+    first: Number = 0
+    limit: Limit = 1000
+
+
+class TraceView(View):
+    """``operations`` is how many there are in all."""
+
+    operations: int
+    shown: list[OperationView]
+
+
+@method("audit.trace", Permission.OPERATE)
+async def trace(node: Backend, query: TraceQuery) -> TraceView:
+    """Compute a batch again on this host, and show its operations with their digests."""
+    with looking(node.chain) as look:
+        job_id = find_job(look, query.job)[0]
+    rows = await node.audit.trace(job_id, Round(query.round), BatchIndex(query.batch))
+    return TraceView(
+        operations=len(rows),
+        shown=[
+            OperationView(
+                id=row.id.hex(),
+                kind=row.kind,
+                shape=list(row.shape),
+                macs=row.macs,
+                seconds=round(row.seconds, 6),
+                digest=row.digest.hex(),
+            )
+            for row in rows[query.first : query.first + query.limit]
+        ],
+    )
 
 
 class DisputeView(View):
