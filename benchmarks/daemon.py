@@ -126,7 +126,9 @@ def payments(folder: Path) -> dict[str, float]:
 
 
 def _computes(node: DevnetNode) -> bool:
-    return "starting" not in str(ask(node, "work.status")["summary"])
+    devices = ask(node, "work.status")["devices"]
+    assert isinstance(devices, list)
+    return all(isinstance(each, dict) and each["alive"] is True for each in devices)
 
 
 def _phase(node: DevnetNode, job: str) -> str:

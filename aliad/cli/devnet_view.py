@@ -98,7 +98,11 @@ class View:
         for place, work in self._work.items():
             if "failed" in str(work["summary"]):
                 raise InputError(f"node {place} cannot compute", str(work["summary"]), "")
-        return all("starting" not in str(work["summary"]) for work in self._work.values())
+        return all(
+            device["alive"] is True
+            for work in self._work.values()
+            for device in objects(work["devices"])
+        )
 
     def why_no_compute(self) -> str:
         """What the first node without says."""
