@@ -46,10 +46,10 @@ MAX_FLYING: Final = 64  # chunks asked for at once, of all peers together
 MANIFEST_REQUESTS: Final = 2
 MANIFEST_SECONDS: Final = 30.0
 MAX_QUESTIONS: Final = 8  # about what peers have, at once
-ENOUGH_PROVIDERS: Final = 4  # with chunks we lack; the others are asked that much later:
+ENOUGH_PROVIDERS: Final = 8  # with chunks we lack; the others are asked that much later:
 SELDOM: Final = 12.0  # seconds
 # Who has everything is spared while the others together bring at least this share of its rate.
-SPARING_SHARE: Final = 0.5
+SPARING_SHARE: Final = 0.25
 UNPROVEN_RATE: Final = 1e9  # assumed of a peer until it has delivered, or failed to
 
 
@@ -293,8 +293,6 @@ class Fetching:
                 return
             if provider.question is not None or provider.whole or provider.resting(now):
                 continue
-            if provider.asked:
-                continue  # its next answer tells
             if not provider.answered and provider.named and self.manifest is None:
                 continue  # is asked for the manifest, which tells the same
             wait = SELDOM if useful >= ENOUGH_PROVIDERS else 0.0

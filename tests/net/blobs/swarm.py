@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from aliad.blob import CHUNK_BYTES, Holding, Manifest, all_chunks
 from aliad.net.blobs.fetching import Fetching
 from aliad.net.blobs.steps import (
+    Arrived,
     Cancel,
     Described,
     Effect,
@@ -28,6 +29,7 @@ from aliad.net.blobs.steps import (
     Step,
     Stored,
     Tick,
+    ToldToWait,
 )
 from aliad.net.blobs.wire import AskChunks, AskHave, AskManifest, bitmap_of
 from aliad.types import PeerId
@@ -89,6 +91,7 @@ class Swarm:
     def __init__(self, chunks: int, seed: int, latency: float = 0.02) -> None:
         self.manifest = manifest_of_size(chunks)
         self.latency = latency
+        self.storing = 0.005
         self.seed = seed
         self.random = random.Random(seed)
         self.peers: dict[PeerId, Peer] = {}
@@ -132,7 +135,7 @@ class Swarm:
         assert fetching is not None
         if peer.done_at is not None:
             return
-        if isinstance(step, Stored | Has | Described | NoAnswer | Lied):
+        if isinstance(step, Stored | Has | Described | NoAnswer | Lied | ToldToWait):
             if (peer.name, step.request) in self._cancelled:
                 return
             self._cancelled.add((peer.name, step.request))
@@ -177,6 +180,7 @@ class Swarm:
             server.free_at = start + carried / server.rate
             if answer is not None:
                 back = (server.free_at if carried else self.now) + self.latency
-                self.at(back, self._step(peer, answer))
+                self.at(back, self._step(peer, Arrived(send.request)))
+                self.at(back + self.storing, self._step(peer, answer))
 
         self.at(self.now + self.latency, arrive)

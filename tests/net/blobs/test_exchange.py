@@ -329,7 +329,7 @@ class Forger:
 async def _replaces(arena: Stage, how: str) -> None:
     async with nodes(arena) as world:
         data = content(6)
-        good = await world.start(0)
+        good = await world.start(0, upload=2 * CHUNK_BYTES)  # or it is done before the other errs
         bad = await arena.start(1)
         reader = await world.start(2)
         await connected(good.network, reader.network)
