@@ -76,7 +76,10 @@ def tell_network(figures: NetworkFigures, options: argparse.Namespace) -> None:
             else f"convicted after {each.iterations} rounds and {each.fakes} forgeries"
         )
         print(f"  q={q}: {after}")
-    print(f"  {figures.minted} nano-ALIA minted for {figures.paid_work} mega-MAC at {figures.rate}")
+    print(
+        f"  {figures.minted} nano-ALIA minted for {figures.paid_work} mega-MAC, each round's at the"
+        f" rate of its opening: {figures.first_rate} in the first, {figures.last_rate} in the last"
+    )
 
 
 def tell_statistics(found: Statistics) -> None:
@@ -116,8 +119,9 @@ def make_record(
         "network_verified": figures.verified,
         "network_minted": figures.minted,
         "network_paid_work": figures.paid_work,
-        "network_minted_per_work": figures.minted / figures.paid_work,
-        "network_rate": figures.rate,
+        "network_minted_per_work": round(figures.minted / figures.paid_work, 1),
+        "network_first_rate": figures.first_rate,
+        "network_last_rate": figures.last_rate,
         "network_seconds": round(figures.seconds, 1),
         "seeds_networks": found.seeds,
         "seeds_rounds": found.iterations,

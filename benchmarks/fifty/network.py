@@ -64,7 +64,8 @@ class NetworkFigures:
     honest_convictions: int
     minted: int
     paid_work: int
-    rate: int
+    first_rate: int
+    last_rate: int
     blocks: int
     virtual_seconds: float
     seconds: float
@@ -156,7 +157,8 @@ def _measure(world: World, seconds: float) -> NetworkFigures:
         honest_convictions=sum(event.node in honest for event in log.events(NodeConvicted)),
         minted=minted,
         paid_work=paid,
-        rate=next(iter(rates.values())),
+        first_rate=rates[min(rates)],
+        last_rate=rates[max(rates)],
         blocks=log.height,
         virtual_seconds=trio.current_time(),
         seconds=seconds,

@@ -18,4 +18,4 @@ def test_a_round_of_fifty_over_the_vote() -> None:
     assert figures.draws == figures.verified == 2
     assert figures.check_share <= 0.042
     assert figures.honest_convictions == 0
-    assert figures.minted == figures.paid_work * figures.rate
+    assert figures.minted == figures.paid_work * figures.first_rate
