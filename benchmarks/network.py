@@ -202,7 +202,8 @@ def streams(megabytes: int, rounds: int) -> dict[str, float]:
     }
     print(
         f"blob of {megabytes} MiB: {_speeds(blobs)}, {result['ratio']:.2f} of the best plain "
-        f"stream, {result['ratio_stock']:.2f} of stock libp2p's; CPU per MiB and side {result['blob_cpu_ms_per_mb']:.1f} ms, plain at best "
+        f"stream, {result['ratio_stock']:.2f} of stock libp2p's; CPU per MiB and side "
+        f"{result['blob_cpu_ms_per_mb']:.1f} ms, plain at best "
         f"{result['plain_cpu_ms_per_mb']:.1f} ms",
         flush=True,
     )
