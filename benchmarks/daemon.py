@@ -111,7 +111,7 @@ def _height(node: DevnetNode) -> int:
 def payments(folder: Path) -> dict[str, float]:
     """Train a little, then pay with what it earned."""
     params = Params(vesting_rounds=1, initial_reward_rate=RewardRate(1_000_000))
-    job = devnet_job.sample_job(folder, 3, 200, 1)
+    job = devnet_job.sample_job(folder, 3, 600, 2)
     devnet_job.warm_up()
     devnet_job.prepare(job, folder / "prepared", 3)
     with make_devnet(DevnetPlan(folder, 4, 4, params=params)) as devnet:

@@ -14,6 +14,7 @@ from aliad.spec.package import BLOBS, JOB, JobPackage, decode_package
 
 # A core of a plain CPU, in mega-MAC a second: to say how long a job takes, roughly.
 ORDINARY_SPEED: Final = 5_000
+LEAST_ROUNDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Facts:
 
 
 def describe(folder: Path) -> Facts:
-    """Read a prepared folder back. Raises InputError."""
+    """Read a prepared folder back. Raises InputError, also for a job that is too short."""
     try:
         package = decode_package((folder / JOB).read_bytes())
         index = decode_index((folder / BLOBS / package.spec.data.batches.hex()).read_bytes())
@@ -123,4 +124,10 @@ def describe(folder: Path) -> Facts:
         raise InputError(
             f"{folder} is not a prepared job.", str(error), "Prepare it again."
         ) from error
+    if package.spec.plan.rounds < LEAST_ROUNDS:
+        raise InputError(
+            "This job is over before it has begun.",
+            f"It has {package.spec.plan.rounds} rounds; a learning rate needs {LEAST_ROUNDS}.",
+            "Give more data, more epochs, or fewer batches.workers in the spec.",
+        )
     return Facts(package, index)

@@ -154,6 +154,19 @@ async def test_every_worker_learns_why_it_has_work_or_none(
 
 
 @pytest.mark.trio
+async def test_a_job_that_is_given_up_here_is_no_work(
+    trained: tuple[StoredChain, Training],
+) -> None:
+    chain, training = trained
+    fake = FakeNode(halted="it cannot be computed")
+    for worker in training.workers[1:]:
+        node = make_backend(chain, worker.node_id, fake)
+        view = await call(node, "work.status")
+        assert "given up here: it cannot be computed" in view["summary"]
+        assert not view["jobs"][0]["working"]
+
+
+@pytest.mark.trio
 async def test_the_first_obstacle_is_named() -> None:
     chain = StoredChain()
     fake = FakeNode()

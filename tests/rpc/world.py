@@ -170,6 +170,7 @@ class FakeNode:
     life: Phase = Phase.READY
     ended: list[bool] = field(default_factory=list)
     level: str = "info"
+    halted: str = ""
     work: WorkState = field(default_factory=lambda: WorkState(True, False, None, "", (), (), None))
     connected: tuple[PeerState, ...] = ()
     explode: Callable[[], None] = lambda: None
@@ -231,7 +232,9 @@ class FakeNode:
         return "stopped"
 
     def progress(self, job: JobId) -> JobProgress:
-        return JobProgress(name="tiny", losses=(3.0, 2.0))
+        return JobProgress(
+            name="tiny", losses=(3.0, 2.0), fields={"halted": self.halted} if self.halted else {}
+        )
 
     async def model(self, job: JobId, folder: Path) -> Hash32:
         return ZERO_HASH

@@ -72,7 +72,7 @@ async def status(node: Backend, _query: Nothing) -> WorkView:
     with looking(node.chain) as look:
         standing = get_standing(look.state, me)
         jobs = [
-            _job(look, state, me, job_id, job)
+            _job(node, look, state, job_id, job)
             for job_id, job in get_jobs(look.state)
             if job.kind is JobKind.TRAINING
         ]
@@ -146,16 +146,20 @@ def _summary(node: Backend, state: WorkState, jobs: list[JobWorkView], barred: b
     return "No batch at the moment: " + "; ".join(job.reason for job in jobs) + "."
 
 
-def _job(look: Look, state: WorkState, me: NodeId, job_id: JobId, job: Job) -> JobWorkView:
+def _job(node: Backend, look: Look, state: WorkState, job_id: JobId, job: Job) -> JobWorkView:
+    me = node.chain.self_id
     worker = get_worker(look.state, get_service(job_id, job), me)
-    busy = _duty(look, me, job_id, job)
+    halted = str((node.jobs.progress(job_id).fields or {}).get("halted", ""))
+    busy = None if halted else _duty(look, me, job_id, job)
     return JobWorkView(
         job=job_id.hex(),
         phase=job.phase.name.lower(),
         registered=worker is not None,
         working=busy is not None,
         strikes=worker.strikes if worker else 0,
-        reason=busy or _no_duty(look, state, me, job_id, job),
+        reason=f"job {short_job(job_id)} is given up here: {' '.join(halted.split())}"
+        if halted
+        else busy or _no_duty(look, state, me, job_id, job),
     )
 
 
