@@ -75,20 +75,43 @@ class StreamReader:
         return await self.exactly(length)
 
     async def exactly(self, size: int, *, clean: bool = False) -> bytes:
-        """``size`` bytes. ``clean``: the stream may end here."""
+        """``size`` bytes. ``clean``: the stream may end here.
+
+        What was read stays buffered if the caller is cancelled. Long frames are put together once,
+        of the pieces as they came: growing a buffer would copy them over and over.
+        """
         buffer = self._buffer
-        while len(buffer) < size:
-            wanted = min(max(size - len(buffer), READ_SIZE), MAX_READ)
+        if len(buffer) < size:
+            pieces = [bytes(buffer)]
+            buffer.clear()
             try:
-                data = await self._stream.read(wanted)
-            except EOFError as error:
-                raise StreamLost("the stream ended", clean and not buffer) from error
-            except Exception as error:  # libp2p raises a dozen kinds, some of them KeyError
-                raise StreamLost(f"the stream broke: {error!r}") from error
-            if not data:
-                raise StreamLost("the stream ended", clean and not buffer)
-            buffer += data
+                await self._read_up_to(size, pieces, clean)
+            except BaseException:
+                buffer += b"".join(pieces)
+                raise
+            spare = sum(map(len, pieces)) - size
+            if not spare:
+                return b"".join(pieces)
+            last = pieces.pop()
+            buffer += last[len(last) - spare :]
+            return b"".join((*pieces, last[: len(last) - spare]))
         with memoryview(buffer) as view:
             taken = bytes(view[:size])
         del buffer[:size]
         return taken
+
+    async def _read_up_to(self, size: int, pieces: list[bytes], clean: bool) -> None:
+        """Add to ``pieces`` until they hold ``size`` bytes, or somewhat more."""
+        held = len(pieces[0])
+        while held < size:
+            wanted = min(max(size - held, READ_SIZE), MAX_READ)
+            try:
+                data = await self._stream.read(wanted)
+            except EOFError as error:
+                raise StreamLost("the stream ended", clean and not held) from error
+            except Exception as error:  # libp2p raises a dozen kinds, some of them KeyError
+                raise StreamLost(f"the stream broke: {error!r}") from error
+            if not data:
+                raise StreamLost("the stream ended", clean and not held)
+            pieces.append(bytes(data))
+            held += len(data)

@@ -40,6 +40,7 @@ IDLE_SERVER: Final = 120.0
 BODY_PATIENCE: Final = 30.0  # for the rest of a request
 HANDLER_PATIENCE: Final = 120.0
 WRITE_PATIENCE: Final = 30.0  # and one second more for every 64 KiB
+JOINED: Final = 64 << 10  # bytes; a longer answer is not copied to stand behind its head
 QUEUED: Final = 4  # requests that wait for each one that is worked on
 MAX_REASON: Final = 200
 
@@ -191,7 +192,12 @@ class Requests:
             self._metrics.message(channel, Direction.IN, len(request))
             status, answer = await self._in_turn(served, peer, request)
         with trio.move_on_after(WRITE_PATIENCE + len(answer) / (64 << 10)) as deadline:
-            await raw.write(b"".join((bytes([status]), len(answer).to_bytes(4, "big"), answer)))
+            head = bytes([status]) + len(answer).to_bytes(4, "big")
+            if len(answer) <= JOINED:
+                await raw.write(head + answer)
+            else:
+                await raw.write(head)
+                await raw.write(answer)
         if deadline.cancelled_caught:
             self._metrics.drop(channel, Drop.TIMEOUT)
             raise StreamLost(f"{peer} does not read its answer")
