@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types interop clean
+.PHONY: setup demo demo-local test lint types interop clean
 
 setup: $(VENV)/.ready
 
@@ -10,8 +10,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt scripts/setup.sh
 	./scripts/setup.sh $(VENV)
 
 demo: setup
-	$(BIN)/python -m aliad.cli.main --version
 	./scripts/demo.sh $(BIN)
+
+demo-local: setup
+	./scripts/local_demo.sh $(BIN) runs/local
 
 lint: setup
 	$(BIN)/ruff check .

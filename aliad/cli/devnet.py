@@ -32,7 +32,7 @@ READY_SECONDS = 600.0
     metavar="sample|SPEC,SOURCE[,TARGET]",
     help="Train the generated sample corpus, or yours.",
 )
-@click.option("--pairs", default=1000, show_default=True, help="Size of the sample corpus.")
+@click.option("--pairs", default=3000, show_default=True, help="Size of the sample corpus.")
 @click.option("--epochs", default=13, show_default=True, help="Passes over the sample corpus.")
 @click.option(
     "--keep",
@@ -96,6 +96,7 @@ def _run(
     params = Params(
         era_blocks=50,
         vesting_rounds=8,
+        newcomer_batches=4,
         initial_reward_rate=RewardRate(1_000_000),
         trace_ms=Millis(60_000),
         ruling_ms=Millis(60_000),

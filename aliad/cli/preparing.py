@@ -57,7 +57,7 @@ def prepare_job(
     if valid[0] is not None:
         arguments += ["--valid", *(str(path) for path in valid if path is not None)]
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "aliad.local.network_job", *arguments, *choices.arguments()],
+        [sys.executable, "-P", "-m", "aliad.local.network_job", *arguments, *choices.arguments()],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         stdout=sys.stderr,

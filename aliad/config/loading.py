@@ -84,7 +84,7 @@ def load_config(sources: Sources) -> Config:
     for path, text in sources.flags.items():
         layers.put(path, _worded(_known(path, "a flag"), text, "a flag"), "flag")
     settings = layers.settings()
-    named = Path(settings.node.datadir) if settings.node.datadir else datadir
+    named = _absolute(settings.node.datadir) if settings.node.datadir else datadir
     if named != datadir and sources.file is None:
         raise ConfigError(
             f"node.datadir is {named} in {layers.origins['node.datadir']}",

@@ -122,7 +122,7 @@ class Devnet:
         with node.log.open("ab") as log:
             self.processes[node.number] = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [
-                    *(sys.executable, "-m", "aliad.cli.main", "run"),
+                    *(sys.executable, "-P", "-m", "aliad.cli.main", "run"),
                     *("--datadir", str(node.datadir), *(["--cheat"] if node.cheats else [])),
                 ],
                 stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from aliad.corpus.sample.corpus import make_sample, write_sample
 from aliad.errors import InputError
 
 SAMPLE: Final = "sample"
-OVERHEAD_PPM: Final = 300_000  # enough draws that a cheater does not get through a short job
+OVERHEAD_PPM: Final = 100_000  # a job of some hundred batches is too short for the usual 4 %
 
 _SPEC: Final = """\
 # The devnet's job: a small model, and as many batches a round as nodes train.
@@ -33,7 +33,7 @@ length = 96
 dropout = 0.0
 
 [batches]
-lines = 20
+lines = 10
 micro_batches = 8
 workers = {workers}
 
@@ -80,7 +80,7 @@ def files_job(files: tuple[Path, ...]) -> DevnetJob:
 def prepare(job: DevnetJob, folder: Path, min_workers: int) -> None:
     """Prepare the job in a process of its own. Raises InputError with what it says."""
     command = [
-        *(sys.executable, "-m", "aliad.local.network_job", str(job.spec), str(folder)),
+        *(sys.executable, "-P", "-m", "aliad.local.network_job", str(job.spec), str(folder)),
         *(str(path) for path in job.corpus),
         *("--min-workers", str(min_workers), "--overhead", str(OVERHEAD_PPM)),
     ]
@@ -89,7 +89,7 @@ def prepare(job: DevnetJob, folder: Path, min_workers: int) -> None:
 
 def warm_up() -> None:
     """Compile the kernels once, so that not every node does it. Raises InputError."""
-    command = [sys.executable, "-m", "aliad.compute.selftest"]
+    command = [sys.executable, "-P", "-m", "aliad.compute.selftest"]
     _run(command, "This machine does not compute the engine's bits.")
 
 

@@ -190,7 +190,7 @@ def check_engine() -> Finding:
     """This host computes the engine's bits; takes some seconds, the first time a minute."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "aliad.compute.selftest"],
+        [sys.executable, "-P", "-m", "aliad.compute.selftest"],
         capture_output=True,
         text=True,
         check=False,

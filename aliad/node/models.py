@@ -66,7 +66,7 @@ class NodeModels:
     async def _run(self, order: ModelOrder, folder: Path) -> None:
         held_out = "-" if order.spec.data.held_out is None else str(folder / "held-out")
         command = [
-            *(sys.executable, "-m", "aliad.local.network_model"),
+            *(sys.executable, "-P", "-m", "aliad.local.network_model"),
             *(str(folder / "spec"), str(self._files), order.state.file.hex()),
             *(str(folder / "tokenizer"), str(folder / "manifest"), held_out),
             *(str(order.loss), str(order.rounds), str(folder / "model")),

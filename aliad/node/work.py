@@ -299,7 +299,7 @@ class NodeWork:
         Raises InputError with what that process says.
         """
         done = await trio.run_process(
-            [sys.executable, "-m", "aliad.local.network_job", *arguments],
+            [sys.executable, "-P", "-m", "aliad.local.network_job", *arguments],
             stdin=subprocess.DEVNULL,
             capture_stderr=True,
             check=False,

@@ -55,7 +55,7 @@ def spawn(settings: ComputeSettings) -> Child:
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [
-                *(sys.executable, "-m", "aliad.compute.process"),
+                *(sys.executable, "-P", "-m", "aliad.compute.process"),
                 *("--fd", str(theirs.fileno()), "--parent", str(os.getpid())),
                 *("--directory", str(settings.directory), "--device", settings.device),
                 *("--threads", str(settings.threads), "--nice", str(settings.niceness)),
