@@ -107,12 +107,14 @@ def export(file: Path | None, node: Node, output: Output) -> None:
 )
 @node_options
 def verify(node: Node, output: Output) -> None:
-    """Replay the chain from genesis out of the database. The node must not run."""
+    """Replay the chain from genesis out of the database, with every certificate and beacon proof.
+    The node must not run."""
     from dataclasses import asdict
 
     from aliad.cli.progress import meter
     from aliad.config.loading import load_config
     from aliad.daemon.home import find_home
+    from aliad.node.finality import VoteCheck
     from aliad.store.datadir import DirectoryLock
     from aliad.store.verify import verify_directory
 
@@ -121,6 +123,7 @@ def verify(node: Node, output: Output) -> None:
         report = verify_directory(
             home.layout.base,
             lambda height, last: shown.update(height, last, f"block {height} of {last}"),
+            VoteCheck,
         )
     body = {name: _plain(value) for name, value in asdict(report).items()}
     emit(output, "report", body, fields(body.items()))

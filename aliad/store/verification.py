@@ -28,6 +28,7 @@ from aliad.store.checks import check_chain, damaged, read_header, require_body, 
 from aliad.store.format import BlockFormat, HeaderView
 from aliad.store.kv import Reader, WriteBatch
 from aliad.store.schema import SCHEMA, read_schema
+from aliad.store.serving import find_certificate
 from aliad.store.state_rows import StateRows
 from aliad.store.tipmark import Mark
 from aliad.types import Hash32, Height
@@ -99,8 +100,8 @@ def verify_chain(
 ) -> Report:
     """Verify a whole chain database, read through a store or a snapshot of one.
 
-    ``mark`` is the one beside the database. With ``is_final`` every stored certificate is checked,
-    too. Raises StoreCorrupt naming the first thing that is wrong; ConfigError for another chain.
+    ``mark`` is the one beside the database. With ``is_final`` the certificate of every block is
+    checked, too, in order. Raises StoreCorrupt naming the first thing that is wrong; ConfigError for another chain.
     """
     if read_schema(reader) != SCHEMA:
         raise damaged("the database does not follow this program's schema", "open it once first")
@@ -188,9 +189,9 @@ class _Replay:
         self._expect_indexes(header, done)
 
     def _check_certificate(self, header: HeaderView) -> None:
-        certificate = self._rows.certificate(header.height)
+        certificate = find_certificate(self._rows, header.height)
         if certificate is None or self._is_final is None:
-            return
+            return  # only the newest block may lack one
         if not self._is_final(header, certificate, self._state):
             raise damaged(f"the certificate of block {header.height} does not make it final", "")
         self.certificates += 1

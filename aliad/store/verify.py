@@ -4,12 +4,13 @@
 
 DIRECTORY is the chain database, or the directory that holds it as ``chain``. The node must not be
 running. Status 0: everything holds. 1: something does not, or the disk fails, as explained. 3:
-wrong usage. 78: the database is not one this program can read. Signatures of certificates are not
-checked here: that takes the vote, and is done by the node.
+wrong usage. 78: the database is not one this program can read. Signatures of certificates and the
+beacon's proofs are not checked here: that takes the vote, and `aliad chain verify` does it, too.
 """
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -23,14 +24,21 @@ from aliad.store.ledger_format import LedgerFormat
 from aliad.store.leveldb import LevelDb, database_exists
 from aliad.store.replay import LedgerExecutor, make_genesis_state
 from aliad.store.tipmark import TipMark
-from aliad.store.verification import Progress, Report, verify_chain
+from aliad.store.verification import CertificateCheck, Progress, Report, verify_chain
 from aliad.types import Height
 
 REPORT_EVERY: Final = 1000  # blocks
 
 
-def verify_directory(directory: Path, progress: Progress | None = None) -> Report:
-    """Verify the chain database in ``directory``. Raises StoreCorrupt, ConfigError, StoreFailed."""
+def verify_directory(
+    directory: Path,
+    progress: Progress | None = None,
+    vote: Callable[[Genesis], CertificateCheck] | None = None,
+) -> Report:
+    """Verify the chain database in ``directory``; ``vote`` makes the check of certificates.
+
+    Raises StoreCorrupt, ConfigError, StoreFailed.
+    """
     if not database_exists(directory) and database_exists(directory / "chain"):
         directory /= "chain"
     store = LevelDb(directory, create=False)
@@ -44,6 +52,7 @@ def verify_directory(directory: Path, progress: Progress | None = None) -> Repor
             make_genesis_state(genesis),
             LedgerExecutor(genesis),
             mark=mark.mark,
+            is_final=None if vote is None else vote(genesis),
             progress=progress,
         )
     finally:

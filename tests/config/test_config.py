@@ -132,3 +132,14 @@ def test_what_needs_a_restart_is_known(tmp_path: Path) -> None:
     new = load(tmp_path, '[log]\nlevel = "debug"\n[work]\nthreads = 7\n').settings
     changes = compare_settings(old, new)
     assert (changes.live, changes.restart) == (("log.level",), ("work.threads",))
+
+
+def test_a_relative_data_directory_counts_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "aliad.toml").write_text("[work]\nthreads = 3\n")
+    monkeypatch.chdir(tmp_path)
+    config = load_config(Sources({}, {"node.datadir": "node"}))
+    assert config.datadir == tmp_path / "node"
+    assert config.settings.work.threads == 3

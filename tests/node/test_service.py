@@ -6,12 +6,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from aliad.errors import ConfigError
+from aliad.errors import ConfigError, StoreCorrupt
 from aliad.ledger.accounts import get_account
 from aliad.ledger.transactions import RegisterWorker, Transfer
 from aliad.node.committed import CommittedBlock
+from aliad.node.finality import VoteCheck
 from aliad.node.opening import check_schema, open_node_chain
+from aliad.store import keys
 from aliad.store.datadir import Layout
+from aliad.store.kv import WriteBatch
+from aliad.store.leveldb import LevelDb
 from aliad.store.verify import verify_directory
 from aliad.types import ZERO_HASH, Hash32, Height, JobId, NanoAlia
 from tests.node.world import USERS, World, make_genesis
@@ -102,11 +106,28 @@ async def test_what_the_nodes_wrote_verifies_offline(
         await world.stop_all()
         nursery.cancel_scope.cancel()
     for number in (0, 9):
-        report = verify_directory(tmp_path / str(number) / "test")
+        report = verify_directory(tmp_path / str(number) / "test", vote=VoteCheck)
         assert report.replayed
+        assert report.certificates >= report.height - 1  # a synced tip may still lack its own
         assert report.height >= 25
         assert report.transactions == 1
         assert report.audit_entries == 2
+    swap_certificates(tmp_path / "0" / "test" / "chain", Height(5), Height(6))
+    assert verify_directory(tmp_path / "0" / "test").replayed  # the ledger knows no votes
+    with pytest.raises(StoreCorrupt, match="certificate of block 5"):
+        verify_directory(tmp_path / "0" / "test", vote=VoteCheck)
+
+
+def swap_certificates(directory: Path, first: Height, second: Height) -> None:
+    """Two rows as a forger might leave them."""
+    store = LevelDb(directory, create=False)
+    rows = [keys.at_height(keys.CERTIFICATE, height) for height in (first, second)]
+    values = [store.get(row) or b"" for row in rows]
+    batch = WriteBatch()
+    for row, value in zip(rows, reversed(values), strict=True):
+        batch.put(row, value)
+    store.write(batch, sync=True)
+    store.close()
 
 
 def test_another_genesis_or_layout_is_refused(tmp_path: Path) -> None:
