@@ -76,9 +76,7 @@ class NetSettings:
     bootstrap: tuple[str, ...] = setting(
         (), "Peers to dial first, as /ip4/…/tcp/…/p2p/12D3KooW….", peer_address
     )
-    target_degree: int = setting(
-        8, "Connections to keep up by dialling.", within(1, 128), live=True
-    )
+    target_degree: int = setting(8, "Connections to keep up by dialling.", within(1, 128))
     max_inbound: int = setting(64, "Connections to accept at most.", within(0, 1024))
     psk_file: str = setting("", "Key of a private network: a file of 64 hex digits. Empty: public.")
     mdns: bool = setting(False, "Find peers in the local network by multicast DNS.")
@@ -132,7 +130,6 @@ class WorkSettings:
         (),
         "Only these jobs (ids in hex or their beginnings); empty: any.",
         matching("[0-9a-f]{4,64}", "4 to 64 hex digits"),
-        live=True,
     )
 
 
@@ -141,21 +138,19 @@ class BlobSettings:
     """Files that the network shares: parameters, updates, batches, models."""
 
     bytes: int = setting(
-        20 << 30, "Room for them on the disk.", within(64 << 20, 1 << 50), size=True, live=True
+        20 << 30, "Room for them on the disk.", within(64 << 20, 1 << 50), size=True
     )
     upload: int = setting(
         0,
         "Bytes per second to send at most; 0: no limit.",
         within(0, 1 << 40),
         size=True,
-        live=True,
     )
     download: int = setting(
         0,
         "Bytes per second to fetch at most; 0: no limit.",
         within(0, 1 << 40),
         size=True,
-        live=True,
     )
 
 

@@ -134,7 +134,7 @@ class Daemon:
         async with trio.open_nursery() as inner:
             await inner.start(chain.run, network)
             inner.start_soon(life.contain, "the feed of blocks", partial(self._follow, chain))
-            inner.start_soon(life.contain, "pruning", partial(self._keep_house, stores))
+            inner.start_soon(life.contain, "pruning", partial(self._keep_house, chain))
             await inner.start(roles.run)
             await inner.start(server.run)
             if settings.metrics.enabled:
@@ -220,12 +220,12 @@ class Daemon:
             log.info("block %d: %d events", block.height, len(block.events))
             feed_block(self._feed, block, self._launch.key.node_id)
 
-    async def _keep_house(self, stores: NodeStores) -> None:
+    async def _keep_house(self, chain: ChainNode) -> None:
         """Remove old entries of the audit log."""
         while True:
             retention = self._config.settings.retention
             before = int((time.time() - retention.log_days * 86_400) * 1000)
-            stores.chain.prune_log(Millis(max(0, before)), retention.log_entries)
+            await chain.service.prune_log(Millis(max(0, before)), retention.log_entries)
             await trio.sleep(PRUNE_SECONDS)
 
     async def _tell_status(self, chain: ChainNode, network: Libp2pNetwork) -> None:

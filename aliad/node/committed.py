@@ -187,6 +187,12 @@ class CommittedChain:
                 await self._workplace.run(partial(self._store.log, entries), heavy=True)
                 self._renew_view()
 
+    async def prune_log(self, before: Millis, keep: int) -> None:
+        """Remove audit entries older than ``before``, but the newest ``keep``."""
+        async with self._lock:
+            await self._workplace.run(partial(self._store.prune_log, before, keep), heavy=True)
+            self._renew_view()
+
     def _take_notes(self) -> tuple[AuditEntry, ...]:
         entries = tuple(self._notes)
         self._notes.clear()

@@ -15,7 +15,7 @@ from aliad.store.ledger_format import read_header
 
 
 class VoteCheck:
-    """Satisfies `aliad.store.verification.CertificateCheck`; blocks come in order from the first."""
+    """Satisfies `aliad.store.verification.CertificateCheck`; blocks come in order from 1."""
 
     def __init__(self, genesis: Genesis) -> None:
         self._genesis = compute_genesis_hash(genesis)

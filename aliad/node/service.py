@@ -110,6 +110,10 @@ class ChainService:
         """Append to this node's audit log, under the wall clock's time."""
         self._chain.note(AuditEntry(Millis(self._wall()), kind, subjects, payload))
 
+    async def prune_log(self, before: Millis, keep: int) -> None:
+        """Remove audit entries older than ``before``, but the newest ``keep``."""
+        await self._chain.prune_log(before, keep)
+
     def states(self) -> tuple[Tip, ...]:
         """The blocks whose whole state others can fetch here for now: what to pin a new node to."""
         return self._states()

@@ -101,7 +101,8 @@ def verify_chain(
     """Verify a whole chain database, read through a store or a snapshot of one.
 
     ``mark`` is the one beside the database. With ``is_final`` the certificate of every block is
-    checked, too, in order. Raises StoreCorrupt naming the first thing that is wrong; ConfigError for another chain.
+    checked, too, in order. Raises StoreCorrupt naming the first thing that is wrong; ConfigError
+    for another chain.
     """
     if read_schema(reader) != SCHEMA:
         raise damaged("the database does not follow this program's schema", "open it once first")

@@ -12,12 +12,12 @@ from aliad.ledger.transactions import RegisterWorker, Transfer
 from aliad.node.committed import CommittedBlock
 from aliad.node.finality import VoteCheck
 from aliad.node.opening import check_schema, open_node_chain
-from aliad.store import keys
+from aliad.store import audit, keys
 from aliad.store.datadir import Layout
 from aliad.store.kv import WriteBatch
 from aliad.store.leveldb import LevelDb
 from aliad.store.verify import verify_directory
-from aliad.types import ZERO_HASH, Hash32, Height, JobId, NanoAlia
+from aliad.types import ZERO_HASH, Hash32, Height, JobId, Millis, NanoAlia
 from tests.node.world import USERS, World, make_genesis
 
 A, B = USERS[0], USERS[1]
@@ -142,3 +142,28 @@ def test_another_genesis_or_layout_is_refused(tmp_path: Path) -> None:
     (layout.base / "SCHEMA").unlink()
     with pytest.raises(ConfigError, match="layout unknown"):
         check_schema(layout.base)
+
+
+@pytest.mark.trio
+async def test_the_log_is_pruned_while_blocks_come(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, root=tmp_path)
+        await world.start(0, 1, 2, 3)
+        service = world.running[0].node.service
+        for number in range(6):
+            service.note("test", (b"jx",), b"%d" % number)
+        await service.wait_above(service.tip.height)
+        await trio.sleep(3)
+        assert len(list(audit.about(service.log, b"jx"))) == 6
+        async with trio.open_nursery() as both:
+            both.start_soon(service.prune_log, Millis(2**50), 2)
+            service.note("test", (b"jx",), b"6")
+        await world.reach(service.tip.height + 3)
+        await trio.sleep(3)
+        left = [entry.payload for _, entry in audit.about(service.log, b"jx")]
+        assert left[-1] == b"6"
+        assert len(left) <= 3
+        await world.stop_all()
+        nursery.cancel_scope.cancel()
