@@ -244,32 +244,29 @@ def main() -> None:
     single = (before.single + after.single) / 2
     ddp = (before.ddp + after.ddp) / 2
     parameters = count_parameters(spec.config())
-    print(
-        json.dumps(
-            {
-                "tokens_per_s": round(found.tokens_per_s, 1),
-                "ratio_to_ddp": round(found.tokens_per_s / ddp, 3),
-                "ratio_to_single": round(found.tokens_per_s / single, 3),
-                "noncompute_share": round(found.noncompute_share, 3),
-                "bytes_per_round": {
-                    "up": found.update_bytes,
-                    "down": found.mean_bytes,
-                    "up_per_parameter": round(found.update_bytes / parameters, 3),
-                    "down_per_parameter": round(found.mean_bytes / parameters, 3),
-                },
-                "parameters": parameters,
-                "workers": WORKERS,
-                "cores": CORES,
-                "micro_batches": micro,
-                "lines": LINES,
-                "plain_single_tokens_per_s": [round(before.single, 1), round(after.single, 1)],
-                "plain_ddp_tokens_per_s": [round(before.ddp, 1), round(after.ddp, 1)],
-                "network": asdict(found),
-                "load": os.getloadavg(),
-            },
-            indent=2,
-        )
-    )
+    print(json.dumps(asdict(found), indent=2))
+    result = {
+        "tokens_per_s": round(found.tokens_per_s, 1),
+        "ratio_to_ddp": round(found.tokens_per_s / ddp, 3),
+        "ratio_to_single": round(found.tokens_per_s / single, 3),
+        "noncompute_share": round(found.noncompute_share, 3),
+        "bytes_per_round": int(found.update_bytes),  # up; down is the mean of the same length
+        "bytes_down_per_round": int(found.mean_bytes),
+        "bytes_per_parameter": round(found.update_bytes / parameters, 3),
+        "parameters": parameters,
+        "rounds": found.rounds,
+        "checks": found.checks,
+        "workers": WORKERS,
+        "cores": CORES,
+        "micro_batches": micro,
+        "lines": LINES,
+        "plain_single_before": round(before.single, 1),
+        "plain_single_after": round(after.single, 1),
+        "plain_ddp_before": round(before.ddp, 1),
+        "plain_ddp_after": round(after.ddp, 1),
+        "load": round(os.getloadavg()[0], 2),
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
