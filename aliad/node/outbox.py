@@ -75,7 +75,8 @@ class Included:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The ledger would not take it, as of ``height``; nothing has happened."""
+    """The ledger would not take it, as of ``height``; nothing has happened, and nothing is tried
+    again by itself: what a node that is a block behind refused must be offered anew."""
 
     why: str
     height: Height
@@ -137,7 +138,8 @@ class Outbox:
         return self._settled.get(key)
 
     async def settle(self, key: bytes) -> Outcome:
-        """Wait for an offer's outcome. Raises LocalProtocolError if there is no such offer."""
+        """Wait for an offer's outcome. Raises LocalProtocolError if there is no such offer, or it
+        is withdrawn meanwhile."""
         while True:
             outcome = self._settled.get(key)
             if outcome is not None:
@@ -148,7 +150,8 @@ class Outbox:
 
     def withdraw(self, key: bytes) -> None:
         """Do not repeat it any more. It may still take effect if it was signed."""
-        self._offers.pop(key, None)
+        if self._offers.pop(key, None) is not None:
+            self._tell()
 
     def _is_stale(self, key: bytes, seen: Height) -> bool:
         match self._settled.get(key):
@@ -216,5 +219,9 @@ class Outbox:
         self._settled[key] = outcome
         while len(self._settled) > MAX_SETTLED:
             self._settled.popitem(last=False)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Whoever waits for an outcome looks again."""
         self._news.set()
         self._news = trio.Event()

@@ -9,9 +9,10 @@ from trio.testing import MockClock
 from aliad.errors import LocalProtocolError
 from aliad.ledger.accounts import get_account
 from aliad.ledger.mempool import MempoolLimits
-from aliad.ledger.transactions import RegisterWorker, Transfer, UnregisterWorker
+from aliad.ledger.transactions import OpenJob, RegisterWorker, Transfer, UnregisterWorker
 from aliad.node.outbox import Included, Refused
 from aliad.types import ZERO_HASH, Hash32, JobId, NanoAlia
+from tests.ledger.training import ENGINE, Manifest, make_terms
 from tests.node.world import FEE, FUNDS, SETTINGS, USERS, World, node_key
 
 B = USERS[1]
@@ -22,8 +23,8 @@ def pay(amount: int) -> Transfer:
     return Transfer(B.node_id, NanoAlia(amount))
 
 
-def register() -> RegisterWorker:
-    return RegisterWorker(ORDERS, 2**30, 1, Hash32(bytes(32)), B.node_id)
+def register(job: JobId = ORDERS) -> RegisterWorker:
+    return RegisterWorker(job, 2**30, 1, Hash32(bytes(32)), B.node_id)
 
 
 @pytest.mark.trio
@@ -62,6 +63,58 @@ async def test_what_does_not_apply_is_refused_with_a_reason(autojump_clock: Mock
         assert service.outbox.outcome(b"a") is refused
         with pytest.raises(LocalProtocolError):
             await service.settle(b"never offered")
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_what_a_node_behind_refused_it_takes_once_it_has_caught_up(
+    autojump_clock: MockClock,
+) -> None:
+    """A job is final for the others, and not here yet: nobody can register for it until it is."""
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, originators=[node_key(0)])
+        await world.start(0, 1, 2, 3)
+        peers = [world.peer(number) for number in range(4)]
+        world.hub.split(peers[3:], peers[:3])
+        opener, late = (world.running[number].node.service for number in (0, 3))
+        opener.offer(b"job", OpenJob(make_terms(Manifest(64)), b"the spec"), opener.tip.height)
+        opened = await opener.settle(b"job")
+        assert isinstance(opened, Included)
+        body = replace(register(JobId(opened.name)), engine=ENGINE)
+        assert late.tip.height < opened.height
+        late.offer(b"in", body, late.tip.height)
+        refused = await late.settle(b"in")
+        assert isinstance(refused, Refused)
+        assert "no such job" in refused.why
+        world.hub.heal()
+        await world.reach(opened.height, 3)
+        late.offer(b"in", body, late.tip.height)
+        with trio.fail_after(60):
+            assert isinstance(await late.settle(b"in"), Included)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_nobody_waits_for_what_was_withdrawn(autojump_clock: MockClock) -> None:
+    """On a chain that makes no block meanwhile, and settles nothing else."""
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, holders=[node_key(0)])
+        await world.start(0)  # alone it commits nothing
+        service = world.running[0].node.service
+        service.offer(b"a", pay(5), service.tip.height)
+        ended = trio.Event()
+
+        async def wait() -> None:
+            with pytest.raises(LocalProtocolError):
+                await service.settle(b"a")
+            ended.set()
+
+        nursery.start_soon(wait)
+        await trio.sleep(5)
+        assert not ended.is_set()
+        service.outbox.withdraw(b"a")
+        with trio.fail_after(60):
+            await ended.wait()
         nursery.cancel_scope.cancel()
 
 

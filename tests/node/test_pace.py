@@ -37,10 +37,12 @@ E = TypeVar("E", bound=Event)
 
 
 async def find(service: ChainService, kind: type[E]) -> tuple[CommittedBlock, E]:
-    async for block in service.blocks(Height(0)):
-        for event in block.events:
-            if isinstance(event, kind):
-                return block, event
+    """The first event of its kind, which is to come within an hour."""
+    with trio.fail_after(3_600):
+        async for block in service.blocks(Height(0)):
+            for event in block.events:
+                if isinstance(event, kind):
+                    return block, event
     raise AssertionError("the chain ended")
 
 
@@ -76,11 +78,12 @@ async def test_a_job_waits_for_no_block_interval(autojump_clock: MockClock) -> N
         job = JobId(opened.name)
         assert chain.spec(job) == b"the spec"
         assert chain.spec(JobId(Hash32(bytes(32)))) is None
+        await world.reach(opened.height)  # a node that has not seen the job yet would refuse
         for number in (1, 2, 3):
             worker = world.running[number].node.service
             body = RegisterWorker(job, 2_000, 1, ENGINE, worker.node)
             worker.offer(b"in", body, worker.tip.height)
-            await worker.settle(b"in")
+            assert isinstance(await worker.settle(b"in"), Included)
         begun = trio.current_time()
         block, round_opened = await find(service, RoundOpened)
         assert trio.current_time() - begun < 2
