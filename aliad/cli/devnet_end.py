@@ -39,7 +39,7 @@ def conclude(view: View, folder: Path, output: Output) -> None:
         f"{c.operation or 'none: the whole batch was executed'}; {alia(c.burned_nano)} ALIA burned"
         for c in convicted
     ]
-    audited = _audit_fraud(view)
+    audited = _audit_fraud(view, convicted)
     rows = _balances(view)
     tip = view.ask(0, "chain.tip")
     rate = number(tip["reward_rate"]) if isinstance(tip, Mapping) else 0
@@ -70,20 +70,27 @@ def conclude(view: View, folder: Path, output: Output) -> None:
     )
     emit(output, "conclusion", body, text)
     _require_convicted(view, convicted)
+    if convicted and not audited:
+        raise InputError("the audit log does not tell of the fraud", "that is a bug", "")
 
 
-def _audit_fraud(view: View) -> list[str]:
-    """What node 0 knows of every batch that was refuted, from its assignment to the verdict."""
+def _audit_fraud(view: View, convicted: list[Conviction]) -> list[str]:
+    """What node 0 knows of a batch that each convict was disputed over, as its trainer or as a
+    checker: from the assignment to the verdict."""
     found = view.ask(0, "audit.job", job=view.job, limit=5000)
     entries = objects(found["entries"]) if isinstance(found, Mapping) else []
+    disputes = [e["fields"] for e in entries if e["kind"] == "dispute_opened"]
+    places: dict[tuple[int, int], None] = {}
+    for conviction in convicted:
+        peer = view.devnet.nodes[conviction.number].peer
+        for about in disputes:
+            if isinstance(about, Mapping) and str(peer) in str(about["parties"]):
+                places[number(about["round"]), number(about["batch"])] = None
+                break
     lines: list[str] = []
-    for entry in entries:
-        about = entry["fields"]
-        if entry["kind"] != "batch_refuted" or not isinstance(about, Mapping):
-            continue
-        place = {"job": view.job, "round": about["round"], "batch": about["batch"]}
-        audit = view.ask(0, "audit.batch", **place)
-        lines += ["", f"audit of batch {about['batch']} in round {about['round']}:"]
+    for round_, batch in places:
+        audit = view.ask(0, "audit.batch", job=view.job, round=round_, batch=batch)
+        lines += ["", f"audit of batch {batch} in round {round_}:"]
         lines += [
             f"  {clock(each['time'])}  {view.named(str(each['text']))}"
             for each in (objects(audit["entries"]) if isinstance(audit, Mapping) else [])
