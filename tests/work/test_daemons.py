@@ -10,8 +10,9 @@ import pytest
 
 from aliad.compute.model_folder import load_model
 from aliad.daemon.devnet import DevnetNode
-from aliad.ledger.events import BatchAccepted, JobClosed, NodeConvicted, RewardEarned
+from aliad.ledger.events import BatchAccepted, JobClosed, NodeConvicted, RewardEarned, RewardVested
 from aliad.ledger.jobs import Outcome
+from aliad.peer_id import node_id_of
 from aliad.types import JobId
 from tests.work.daemons import (
     Past,
@@ -54,6 +55,29 @@ def test_six_daemons_train_what_one_machine_trains(tmp_path: Path) -> None:
         model = tmp_path / "model"
         ask(net.nodes[4], "job.model", job=job_id.hex(), folder=str(model))
         assert load_model(model).card.name == "tiny"
+    check_past([read_past(node) for node in net.nodes], job, job_id)
+
+
+def test_who_joins_late_by_a_bootstrap_address_works_and_earns(tmp_path: Path) -> None:
+    """The job wants five workers and finds four: it waits for the fifth, and says so."""
+    job = prepare_job(tmp_path, epochs=4, min_workers=5)
+    with make_network(tmp_path, nodes=5) as net:
+        net.start([0, 1, 2, 3])
+        job_id = submit(net.nodes[0], job)
+        wait(lambda: "worker" in str(ask(net.nodes[1], "work.status")), "a reason not to work")
+        assert show(net.nodes[1], job_id)["round"] == 0
+        net.start([4])
+        wait_closed(net.nodes[4], job_id)
+        balance = ask(net.nodes[4], "wallet.balance")
+        history = ask(net.nodes[4], "wallet.history")
+    past = read_past(net.nodes[4])
+    me = node_id_of(net.nodes[4].peer)
+    paid = [e.amount for e in past.events if isinstance(e, RewardVested) and e.node == me]
+    assert sum(paid) > 0
+    assert isinstance(balance, dict)
+    assert balance["balance_nano"] == sum(paid)
+    assert isinstance(history, dict)
+    assert sum(entry["balance_change"] for entry in history["entries"]) == sum(paid)
     check_past([read_past(node) for node in net.nodes], job, job_id)
 
 
