@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aliad.cli.devnet_view import View
+from aliad.cli.devnet_view import Object, View
 from aliad.cli.output import Output
 from aliad.cli.show import alia, clock, emit, number, objects, table
 from aliad.errors import InputError
@@ -33,13 +33,14 @@ def conclude(view: View, folder: Path, output: Output) -> None:
             f"the job is {view.phase or 'not begun'}", "no model came of it", "See the nodes' logs."
         )
     model = _fetch(view, folder)
-    convicted = find_convictions(view)
+    entries = _entries(view)
+    convicted = _find_convictions(view, entries)
     fraud = [
         f"node {c.number} was convicted of a {c.cause.replace('_', ' ')} at operation "
         f"{c.operation or 'none: the whole batch was executed'}; {alia(c.burned_nano)} ALIA burned"
         for c in convicted
     ]
-    audited = _audit_fraud(view, convicted)
+    audited = _audit_fraud(view, entries, convicted)
     rows = _balances(view)
     tip = view.ask(0, "chain.tip")
     rate = number(tip["reward_rate"]) if isinstance(tip, Mapping) else 0
@@ -74,11 +75,15 @@ def conclude(view: View, folder: Path, output: Output) -> None:
         raise InputError("the audit log does not tell of the fraud", "that is a bug", "")
 
 
-def _audit_fraud(view: View, convicted: list[Conviction]) -> list[str]:
+def _entries(view: View) -> list[Object]:
+    """What the audit log of node 0 tells of the job."""
+    found = view.ask(0, "audit.job", job=view.job, limit=5000)
+    return objects(found["entries"]) if isinstance(found, Mapping) else []
+
+
+def _audit_fraud(view: View, entries: list[Object], convicted: list[Conviction]) -> list[str]:
     """What node 0 knows of a batch that each convict was disputed over, as its trainer or as a
     checker: from the assignment to the verdict."""
-    found = view.ask(0, "audit.job", job=view.job, limit=5000)
-    entries = objects(found["entries"]) if isinstance(found, Mapping) else []
     disputes = [e["fields"] for e in entries if e["kind"] == "dispute_opened"]
     places: dict[tuple[int, int], None] = {}
     for conviction in convicted:
@@ -98,11 +103,8 @@ def _audit_fraud(view: View, convicted: list[Conviction]) -> list[str]:
     return lines
 
 
-def find_convictions(view: View) -> list[Conviction]:
-    """From the audit log of node 0."""
+def _find_convictions(view: View, entries: list[Object]) -> list[Conviction]:
     known = {str(node.peer): node.number for node in view.devnet.nodes}
-    found = view.ask(0, "audit.job", job=view.job, limit=5000)
-    entries = objects(found["entries"]) if isinstance(found, Mapping) else []
     convicted: list[Conviction] = []
     for entry in entries:
         about = entry["fields"]

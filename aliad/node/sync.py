@@ -18,10 +18,7 @@ from typing import Final, TypeAlias, assert_never
 import trio
 
 from aliad.consensus import wire
-from aliad.consensus.signing import ED25519
 from aliad.consensus.validators import ValidatorSet
-from aliad.consensus.verification import certified_votes
-from aliad.consensus.votes import Kind
 from aliad.errors import RemoteProtocolError
 from aliad.ledger.state import Changes
 from aliad.net.network import (
@@ -33,10 +30,9 @@ from aliad.net.network import (
 )
 from aliad.node.committed import ChainBroken, CommittedBlock, CommittedChain
 from aliad.node.conversion import decode_rows, voters_of
+from aliad.node.finality import VoteRules
 from aliad.node.settings import ChainSettings
 from aliad.node.status import MAX_STATUS_BYTES, Status, decode_status, encode_status, is_status
-from aliad.store.format import HeaderView
-from aliad.store.ledger_format import LedgerFormat
 from aliad.store.serving import answer
 from aliad.store.state_chunks import StateShelf
 from aliad.store.sync_core import (
@@ -59,7 +55,7 @@ from aliad.store.sync_wire import (
     encode_answer,
     encode_want,
 )
-from aliad.types import Hash32, Height, Millis, PeerId
+from aliad.types import Height, Millis, PeerId
 
 SYNC: Final = "/aliad/sync/1"
 LEEWAY: Final = 2  # blocks that the vote catches up by itself
@@ -69,27 +65,6 @@ STATUS_TIMEOUT: Final = 5.0  # seconds
 log = logging.getLogger(__name__)
 
 SyncInput: TypeAlias = Input[ValidatorSet]
-
-
-class VoteRules(LedgerFormat):
-    """Satisfies `aliad.store.sync_core.ChainRules`: the vote says what makes a block final."""
-
-    def __init__(self, genesis: Hash32, era_blocks: int) -> None:
-        self._genesis = genesis
-        self._era_blocks = era_blocks
-
-    def check_certificate(self, raw: bytes, header: HeaderView, validators: ValidatorSet) -> None:
-        """Raises RemoteProtocolError unless a quorum's FINALIZE of exactly this header."""
-        certificate = wire.decode_certificate(raw)
-        named = (certificate.kind, certificate.height, certificate.block_hash)
-        if named != (Kind.FINALIZE, header.height, header.hash):
-            raise RemoteProtocolError("a certificate of something else")
-        if certified_votes(certificate, self._genesis, validators, ED25519) is None:
-            raise RemoteProtocolError("a certificate that is none")
-
-    def era_end(self, height: Height) -> Height:
-        """The set changes behind every ``era_blocks``-th block only."""
-        return Height(-(-height // self._era_blocks) * self._era_blocks)
 
 
 @dataclass(slots=True)
