@@ -124,6 +124,7 @@ class Daemon:
             roles.work,
             roles.jobs,
             roles.audit,
+            roles.orders,
             self._feed,
         )
         self._metrics.sources += [

@@ -29,9 +29,15 @@ from aliad.rpc.ports import (
     AuditPort,
     JobProgress,
     JobsPort,
+    ModelState,
     OperationState,
+    OrdersPort,
+    OrderState,
+    OrderWish,
+    Quote,
     Refused,
     ReplayState,
+    TextState,
     WorkPort,
     WorkState,
 )
@@ -91,6 +97,45 @@ class NoCompute:
         return Refused(what, self._WHY, self._FIX)
 
 
+class NoOrders:
+    """A node that cannot order translations: it names no model."""
+
+    async def models(self) -> tuple[ModelState, ...]:
+        """See `OrdersPort`."""
+        return ()
+
+    async def quote(self, texts: tuple[str, ...], wish: OrderWish) -> Quote:
+        """See `OrdersPort`."""
+        raise self._refused()
+
+    async def place(self, order: Hash32) -> OrderState:
+        """See `OrdersPort`."""
+        raise self._refused()
+
+    def orders(self) -> tuple[OrderState, ...]:
+        """See `OrdersPort`."""
+        return ()
+
+    async def cancel(self, order: Hash32) -> str:
+        """See `OrdersPort`."""
+        raise self._refused()
+
+    async def texts(self, order: Hash32, *, partial: bool) -> tuple[TextState, ...]:
+        """See `OrdersPort`."""
+        raise self._refused()
+
+    async def forget(self, order: Hash32) -> None:
+        """See `OrdersPort`."""
+        raise self._refused()
+
+    def _refused(self) -> Refused:
+        return Refused(
+            "this node cannot order translations",
+            "it has no part that does",
+            "Use a newer version of aliad.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What roles stand on."""
@@ -121,6 +166,7 @@ class Roles:
         self.work: WorkPort = self._worker or nobody
         self.jobs: JobsPort = self._worker or nobody
         self.audit: AuditPort = self._worker or nobody
+        self.orders: OrdersPort = NoOrders()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Started when blobs are exchanged; compute takes seconds more."""

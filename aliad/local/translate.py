@@ -10,7 +10,7 @@ from aliad.compute.decode import translate as search
 from aliad.compute.model_folder import Model
 from aliad.corpus.tokenizer import EOS, Tokenizer
 from aliad.documents.document import Document
-from aliad.documents.fitting import Portion, fit, join
+from aliad.documents.portions import Portions, Spoken
 from aliad.errors import InputError
 
 CHUNK_LINES: Final = 256
@@ -61,15 +61,6 @@ def translate_lines(model: Model, lines: Iterable[str], beam: int) -> Iterator[T
                 yield Translated(number, text, "", 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A text and its translation, with the score of its worst part."""
-
-    source: str
-    target: str
-    score: float
-
-
 def translate_document(model: Model, document: Document, beam: int) -> Iterator[Spoken]:
     """Translate the segments of a document, in order. A text that repeats is translated once."""
     return translate_texts(model, [segment.text for segment in document.segments], beam)
@@ -82,23 +73,20 @@ def translate_texts(model: Model, texts: Sequence[str], beam: int) -> Iterator[S
     """
     tokenizer = open_tokenizer(model)
 
-    def fits(text: str) -> bool:
-        return len(tokenizer.encode(text)) < model.config.length
+    def encode(text: str) -> tuple[int, ...]:
+        ids = tokenizer.encode(text)
+        return (*ids, EOS) if ids else ()
 
     known: dict[str, Spoken] = {}
     for start in range(0, len(texts), CHUNK_LINES):
         chunk = texts[start : start + CHUNK_LINES]
         new = [text for text in dict.fromkeys(chunk) if text not in known]
-        portions = [fit(text, fits) for text in new]
-        parts = translate_lines(model, (part.text for cut in portions for part in cut), beam)
-        for text, cut in zip(new, portions, strict=True):
-            known[text] = _joined(text, cut, [next(parts) for _ in cut])
+        portions = Portions(new, encode, model.config.length)
+        found = search_all(model, list(portions.sources), beam)
+        answers = [tokenizer.decode(best.ids) for best in found]
+        joined = portions.joined(answers, [best.score for best in found])
+        known |= {spoken.source: spoken for spoken in joined}
         yield from (known[text] for text in chunk)
-
-
-def _joined(source: str, portions: list[Portion], parts: list[Translated]) -> Spoken:
-    target = join(portions, [part.target for part in parts])
-    return Spoken(source, target, min(part.score for part in parts))
 
 
 def encode_source(tokenizer: Tokenizer, text: str, number: int, length: int) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """A node for the methods: a real ledger's blocks in a memory store, and ports that do as told."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -27,13 +28,19 @@ from aliad.rpc.permissions import Permission, Policy
 from aliad.rpc.ports import (
     Backend,
     JobProgress,
+    ModelState,
     OperationState,
+    OrderPhase,
+    OrderState,
+    OrderWish,
     PeerState,
     Phase,
     PoolState,
+    Quote,
     Refused,
     ReplayState,
     SyncState,
+    TextState,
     VoteState,
     WorkState,
 )
@@ -52,9 +59,12 @@ from aliad.types import (
     Hash32,
     Height,
     JobId,
+    MegaMac,
+    Millis,
     NanoAlia,
     NodeId,
     PeerId,
+    RewardRate,
     Round,
 )
 from tests.ledger.chain import VALIDATORS, Chain
@@ -249,9 +259,98 @@ class FakeNode:
         return tuple(OperationState(bytes(32), "matmul", (2, 3), 6, 0.1, b"d") for _ in range(5))
 
 
-def make_backend(chain: StoredChain, me: NodeId, node: FakeNode | None = None) -> Backend:
+@dataclass
+class FakeOrders:
+    """The orders port: translates to capitals, at once or as far as a test lets it."""
+
+    offers: tuple[ModelState, ...] = ()
+    quoted: dict[Hash32, tuple[tuple[str, ...], OrderWish]] = field(default_factory=dict)
+    known: dict[Hash32, OrderState] = field(default_factory=dict)
+    missing: int = 0
+
+    async def models(self) -> tuple[ModelState, ...]:
+        return self.offers
+
+    async def quote(self, texts: tuple[str, ...], wish: OrderWish) -> Quote:
+        order = Hash32(hashlib.sha256("\0".join(texts).encode()).digest())
+        self.quoted[order] = (texts, wish)
+        model = next(one for one in self.offers if one.job == wish.model)
+        self.known[order] = OrderState(
+            order,
+            None,
+            wish.name,
+            wish.model,
+            model.source,
+            model.target,
+            OrderPhase.QUOTED,
+            len(texts),
+            len(set(texts)),
+            0,
+            1,
+            0,
+            0,
+            model.workers,
+            NanoAlia(0),
+            NanoAlia(0),
+            0,
+            Millis(0),
+            "",
+        )
+        return Quote(
+            order,
+            wish.model,
+            len(texts),
+            len(set(texts)),
+            1,
+            MegaMac(700),
+            RewardRate(10),
+            NanoAlia(7_700),
+            NanoAlia(21_000),
+            NanoAlia(10**9),
+            model.workers,
+        )
+
+    async def place(self, order: Hash32) -> OrderState:
+        self.known[order] = replace(
+            self.known[order],
+            job=JobId(bytes(order)[::-1]),
+            phase=OrderPhase.TRANSLATING,
+            escrow=NanoAlia(21_000),
+            opened_ms=Millis(1),
+        )
+        return self.known[order]
+
+    def orders(self) -> tuple[OrderState, ...]:
+        return tuple(reversed(self.known.values()))
+
+    async def cancel(self, order: Hash32) -> str:
+        self.known[order] = replace(self.known[order], phase=OrderPhase.CANCELLED)
+        return "0.000021 ALIA come back"
+
+    async def texts(self, order: Hash32, *, partial: bool) -> tuple[TextState, ...]:
+        texts = self.quoted[order][0]
+        if self.missing and not partial:
+            raise Refused("the order is not done", "a text is missing", "Wait, or take a part.")
+        here = len(texts) - self.missing
+        return tuple(
+            TextState(text.upper() if i < here else None, -0.25 if i < here else 0.0)
+            for i, text in enumerate(texts)
+        )
+
+    async def forget(self, order: Hash32) -> None:
+        del self.known[order]
+        self.quoted.pop(order, None)
+
+
+def make_backend(
+    chain: StoredChain,
+    me: NodeId,
+    node: FakeNode | None = None,
+    orders: FakeOrders | None = None,
+) -> Backend:
     fake = node or FakeNode()
-    return Backend(fake, FakeChain(chain, me), fake, fake, fake, fake, Feed())
+    sold = orders or FakeOrders()
+    return Backend(fake, FakeChain(chain, me), fake, fake, fake, fake, sold, Feed())
 
 
 def policy(group_may: Permission = Permission.OPERATE, owner: int = 0) -> Policy:
