@@ -4,6 +4,9 @@ A digest is ``SHA-256(domain | data)`` and a signature is over ``domain | genesi
 where a domain reads ``aliad/NAME/1``. NAME has no slash, so no domain is the beginning of another
 and bytes meant for one purpose, or for one network, never pass for another.
 
+A sealed box (`seal`) is libsodium's: an ephemeral X25519 key, XSalsa20 and Poly1305. Only the node
+that it is for can open it; it does not say who sealed it.
+
 Ed25519 is libsodium's, which rejects small-order keys and signatures that are not canonical. The
 bindings release the interpreter lock, so ``verify_all`` spreads a big block over threads.
 """
@@ -15,13 +18,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NewType
 
-from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+from nacl.bindings import (
+    crypto_box_seal,
+    crypto_box_seal_open,
+    crypto_sign,
+    crypto_sign_ed25519_pk_to_curve25519,
+    crypto_sign_ed25519_sk_to_curve25519,
+    crypto_sign_open,
+    crypto_sign_seed_keypair,
+)
 from nacl.exceptions import CryptoError
 
-from aliad.errors import LocalProtocolError
+from aliad.errors import LocalProtocolError, RemoteProtocolError
 from aliad.types import Hash32, NodeId, Signature
 
 Domain = NewType("Domain", bytes)
+
+SEAL_BYTES: Final = 48
+"""How much longer a sealed box is than what is in it."""
 
 # Fewer signatures than this are checked faster than threads hand them out.
 SIGNATURES_PER_THREAD: Final = 64
@@ -93,3 +107,23 @@ def verify_all(checks: Sequence[SignatureCheck], threads: int = 1) -> tuple[bool
     parts = [checks[start : start + size] for start in range(0, len(checks), size)]
     with ThreadPoolExecutor(workers) as pool:
         return tuple(ok for part in pool.map(verify_all, parts) for ok in part)
+
+
+def seal(recipient: NodeId, data: bytes) -> bytes:
+    """``data`` in a box that only ``recipient`` opens. Raises RemoteProtocolError for no key."""
+    try:
+        box: bytes = crypto_box_seal(data, crypto_sign_ed25519_pk_to_curve25519(recipient))
+    except (CryptoError, RuntimeError, ValueError) as error:
+        raise RemoteProtocolError("nothing can be sealed to a node without a sound key") from error
+    return box
+
+
+def unseal(key: SigningKey, data: bytes) -> bytes:
+    """What is in a box for us. Raises RemoteProtocolError for anything else."""
+    public = crypto_sign_ed25519_pk_to_curve25519(key.node_id)
+    secret = crypto_sign_ed25519_sk_to_curve25519(key.secret)
+    try:
+        content: bytes = crypto_box_seal_open(data, public, secret)
+    except (CryptoError, RuntimeError, ValueError, TypeError) as error:
+        raise RemoteProtocolError("a sealed box cannot be opened with our key") from error
+    return content

@@ -6,7 +6,7 @@ import pytest
 
 from aliad import crypto
 from aliad.crypto import SignatureCheck
-from aliad.errors import LocalProtocolError
+from aliad.errors import LocalProtocolError, RemoteProtocolError
 from aliad.types import Hash32, NodeId, Signature
 
 KEY = crypto.key_from_seed(bytes(range(32)))
@@ -74,3 +74,24 @@ def test_secret_is_not_printed() -> None:
     assert str(KEY.seed) not in repr(KEY)
     with pytest.raises(LocalProtocolError):
         crypto.key_from_seed(b"short")
+
+
+def test_a_sealed_box_opens_with_one_key_only() -> None:
+    other = crypto.key_from_seed(bytes(32))
+    box = crypto.seal(KEY.node_id, b"a sentence")
+    assert len(box) == len(b"a sentence") + crypto.SEAL_BYTES
+    assert box != crypto.seal(KEY.node_id, b"a sentence")
+    assert crypto.unseal(KEY, box) == b"a sentence"
+    with pytest.raises(RemoteProtocolError):
+        crypto.unseal(other, box)
+    for at in range(len(box)):
+        torn = box[:at] + bytes([box[at] ^ 1]) + box[at + 1 :]
+        for hostile in (torn, box[:at]):
+            with pytest.raises(RemoteProtocolError):
+                crypto.unseal(KEY, hostile)
+
+
+def test_nothing_is_sealed_to_a_key_that_is_none() -> None:
+    for bad in (bytes(32), b"\xff" * 32, (1).to_bytes(32, "little"), b"short", b""):
+        with pytest.raises(RemoteProtocolError):
+            crypto.seal(NodeId(bad), b"a sentence")

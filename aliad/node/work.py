@@ -50,6 +50,7 @@ from aliad.work.notebook import Notebook
 from aliad.work.opening import make_open_job
 from aliad.work.ports import FileId, Judgement
 from aliad.work.service import WorkService
+from aliad.work.unserved import Unserved
 
 LOOK_SECONDS: Final = 2.0
 _MEBI: Final = 1 << 20
@@ -120,6 +121,8 @@ class NodeWork:
             self.blobs,
             self._messages,
             lambda: Millis(self.wall()),
+            Unserved(),
+            Unserved(),
         )
         models = NodeModels(self.blobs, place.files, place.folder / "models")
         self.checks = Checks(desk, self.compute)

@@ -9,7 +9,16 @@ from aliad.spec.job import JobSpec
 from aliad.types import JobId, NodeId
 from aliad.work.judging import find_job
 from aliad.work.notebook import Notebook
-from aliad.work.ports import Blobs, Chain, Clock, Compute, Messages, WorkFailed
+from aliad.work.ports import (
+    Blobs,
+    Chain,
+    Clock,
+    Compute,
+    Library,
+    Messages,
+    Translator,
+    WorkFailed,
+)
 from aliad.work.situation import Situation
 
 
@@ -24,6 +33,8 @@ class Desk:
     blobs: Blobs
     messages: Messages
     clock: Clock
+    library: Library
+    translator: Translator
 
     @property
     def me(self) -> NodeId:

@@ -10,10 +10,13 @@ from enum import Enum
 from typing import NewType, Protocol, TypeAlias
 
 from aliad.errors import AliadError
+from aliad.ledger.jobs import ClosedJob
 from aliad.ledger.params import Params
 from aliad.ledger.state import StateReader
 from aliad.ledger.transactions import TransactionBody
 from aliad.spec.job import JobSpec
+from aliad.spec.model import ModelConfig
+from aliad.spec.order import Ids, Passage
 from aliad.types import BlobId, Hash32, Height, JobId, Millis, NodeId
 
 FileId = NewType("FileId", bytes)
@@ -285,4 +288,71 @@ class Models(Protocol):
 
     async def make(self, order: ModelOrder) -> ModelMade:
         """Export, measure, write and offer the model. Raises WorkFailed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A finished model that is here: the job that made it, its shape, its parameters' file."""
+
+    model: JobId
+    shape: ModelConfig
+    parameters: FileId
+
+
+class Library(Protocol):
+    """The finished models that this node keeps, within a budget of its operator's."""
+
+    def held(self) -> frozenset[JobId]:
+        """The models that are here, whole and checked, by the jobs that made them."""
+        ...
+
+    def get(self, model: JobId) -> ServedModel | None:
+        """A model that is here, or None."""
+        ...
+
+    async def obtain(
+        self, model: JobId, closed: ClosedJob, sources: Collection[NodeId]
+    ) -> ServedModel:
+        """Fetch a model, or give the one that is here.
+
+        ``closed`` is what the ledger says of the job that made it. Raises Unavailable; Refused if
+        it is not what the ledger says, or does not fit the budget.
+        """
+        ...
+
+    async def drop(self, model: JobId) -> None:
+        """The model is needed no more; one that is not here is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Sources to translate: ids that end with the end mark. ``beam``: hypotheses kept of each."""
+
+    model: ServedModel
+    sources: tuple[Ids, ...]
+    beam: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One passage a source, in order. Times in microseconds, memory in bytes.
+
+    ``tokens``: of sources and passages. ``temperature``: in millidegrees Celsius, None where no
+    sensor tells.
+    """
+
+    passages: tuple[Passage, ...]
+    micros: int
+    tokens: int
+    memory: int
+    temperature: int | None
+
+
+class Translator(Protocol):
+    """The compute processes, as those who translate use them."""
+
+    async def translate(self, task: Decoding) -> Decoded:
+        """Exact translations, whatever the other sources are. Raises Refused, Interrupted."""
         ...

@@ -28,7 +28,12 @@ with atheris.instrument_imports(include=["aliad"]):
     from aliad.ledger.state_root import BUCKET, StateProof, is_proven
     from aliad.ledger.transactions import decode_transaction, encode_transaction
     from aliad.ledger.validators import VALIDATOR_SET
+    from aliad.spec import order
+    from aliad.spec.model import ModelConfig
     from aliad.types import Hash32
+
+SHAPE = ModelConfig(400, length=100)
+BATCH = order.OrderBatch(bytes(32), 1, ((5, order.EOS),))
 
 Coder = tuple[Callable[[bytes], Any], Callable[[Any], bytes]]
 
@@ -47,6 +52,13 @@ CODERS: list[Coder] = [
     (decode_transaction, encode_transaction),
     (decode_payload, encode_payload),
     (decode_event, encode_event),
+    (order.decode_order_spec, order.encode_order_spec),
+    (order.decode_order_index, order.encode_order_index),
+    (
+        lambda data: order.decode_order_batch(data, SHAPE),
+        lambda value: order.encode_order_batch(value, SHAPE),
+    ),
+    (lambda data: order.decode_passages(data, BATCH, SHAPE), order.encode_passages),
     *[(schema.decode, schema.encode) for schema in SCHEMAS],
 ]
 
@@ -97,6 +109,10 @@ def write_seeds(corpus: Path) -> None:
         data = codec.encode((1, kind, zero, 0, 0, 9, body, sixty_four))
         decode_transaction(data)
         (corpus / f"transaction-{kind}").write_bytes(data)
+    (corpus / "order-batch").write_bytes(order.encode_order_batch(BATCH, SHAPE))
+    (corpus / "passages").write_bytes(order.encode_passages([order.Passage((5,), 1)]))
+    (corpus / "order-spec").write_bytes(codec.encode((1, 22, "en", "de", 1, 1, zero)))
+    (corpus / "order-index").write_bytes(codec.encode((1, 23, ((zero, 1),))))
     (corpus / "payload").write_bytes(codec.encode((1, 4, (b"tx",))))
     (corpus / "stake").write_bytes(codec.encode((1, records.STAKE.kind, 1, 1, ((5, 6),))))
 

@@ -45,6 +45,7 @@ from aliad.work.ports import (
 )
 from aliad.work.reconciler import Role
 from aliad.work.service import WorkService
+from aliad.work.unserved import Unserved
 from tests.ledger.chain import START, hash_of
 
 BLOCK_SECONDS = 0.05
@@ -410,6 +411,8 @@ class Node:
             NodeBlobs(self.hub, self.key.node_id, self.disk),
             NodeMessages(self.hub, self.key.node_id),
             self._clock,
+            Unserved(),
+            Unserved(),
         )
         self.service = WorkService(desk, NoModels(), self._more(desk))
         self._scope = trio.CancelScope()

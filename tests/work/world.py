@@ -36,6 +36,7 @@ from aliad.work.ports import Blobs, Chain, Messages, ModelMade, ModelOrder
 from aliad.work.reconciler import Role
 from aliad.work.seeds import compute_batch_seed
 from aliad.work.service import WorkService
+from aliad.work.unserved import Unserved
 from tests.work.world_compute import (
     CountedCompute,
     Effort,
@@ -93,7 +94,8 @@ class WorldNode:
         messages: Messages = self.messages
         book = Notebook(MemoryNotes(self.values))
         clock = self.world.ledger.clock
-        return Desk(self.key, book, chain, self.compute, blobs, messages, clock)
+        none = Unserved()
+        return Desk(self.key, book, chain, self.compute, blobs, messages, clock, none, none)
 
     def start(self) -> None:
         """Start, or start again after a crash."""
