@@ -134,6 +134,26 @@ class WorkSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSettings:
+    """Translating for customers: which finished models this host fetches and serves."""
+
+    enabled: bool = setting(True, "Serve translation orders; needs work.enabled.")
+    models: tuple[str, ...] = setting(
+        (),
+        "Only these models (ids of the jobs that made them, in hex, or their beginnings); empty: "
+        "the newest that fit.",
+        matching("[0-9a-f]{4,64}", "4 to 64 hex digits"),
+    )
+    disk: int = setting(
+        4 << 30,
+        "Room for models, a part of blobs.bytes; what was not used for longest goes first.",
+        within(1 << 20, 1 << 50),
+        size=True,
+    )
+    most: int = setting(8, "Models to serve at a time.", within(1, 24))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlobSettings:
     """Files that the network shares: parameters, updates, batches, models."""
 
@@ -206,6 +226,7 @@ class Settings:
     net: NetSettings = NetSettings()
     consensus: ConsensusSettings = ConsensusSettings()
     work: WorkSettings = WorkSettings()
+    orders: OrderSettings = OrderSettings()
     blobs: BlobSettings = BlobSettings()
     rpc: RpcSettings = RpcSettings()
     log: LogSettings = LogSettings()

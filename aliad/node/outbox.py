@@ -11,10 +11,14 @@ roles derive it anew. What must never happen is that one offer takes effect twic
   transfer, a bond) is only ever signed while nothing of the node waits, so that nothing in front
   of it can fall away.
 - An offer names the height its caller had seen. One from before the offer was settled is stale.
+- After a restart the outbox does not know what it sent before. Whoever offers what must not happen
+  twice says how to see in the state that it has happened. That is looked at before each signing:
+  a transaction that was sent before shows there by then, or the new one takes its nonce.
 """
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -24,7 +28,7 @@ from aliad.crypto import SigningKey
 from aliad.errors import LocalProtocolError, RemoteProtocolError
 from aliad.ledger.accounts import get_account
 from aliad.ledger.mempool import MempoolFull
-from aliad.ledger.state import Changes
+from aliad.ledger.state import Changes, StateReader
 from aliad.ledger.transactions import (
     Bond,
     CancelOrder,
@@ -47,6 +51,7 @@ from aliad.types import Hash32, Height, NanoAlia, Nonce
 EXPIRY_BLOCKS: Final = 500
 MAX_OFFERS: Final = 4096
 MAX_SETTLED: Final = 4096
+DONE: Final = "it has happened already"
 
 # The ledger would take a second one of these, too.
 REPEATABLE: Final = (
@@ -97,7 +102,12 @@ class _Signed:
 class _Offer:
     body: TransactionBody
     fee: NanoAlia
+    done: Callable[[StateReader], bool]
     signed: _Signed | None = None
+
+
+def _never(_: StateReader) -> bool:
+    return False
 
 
 class Outbox:
@@ -116,12 +126,18 @@ class Outbox:
         return len(self._offers)
 
     def offer(
-        self, key: bytes, body: TransactionBody, seen: Height, fee: NanoAlia | None = None
+        self,
+        key: bytes,
+        body: TransactionBody,
+        seen: Height,
+        fee: NanoAlia | None = None,
+        done: Callable[[StateReader], bool] | None = None,
     ) -> None:
         """Get ``body`` into a block, once. ``seen``: the height of the state the caller looked at.
 
         ``fee`` defaults to the least there is. Another body under a key that waits takes its
-        place; the first may still take effect if it was signed.
+        place; the first may still take effect if it was signed. ``done`` tells whether the same
+        took effect already, sent before a restart: then it is refused.
         """
         offered = self._offers.get(key)
         if self._is_stale(key, seen) or (offered is not None and offered.body == body):
@@ -130,7 +146,7 @@ class Outbox:
             raise LocalProtocolError(f"{MAX_OFFERS} transactions of this node are waiting")
         least = self._chain.genesis.params.min_fee if isinstance(body, PAID) else NanoAlia(0)
         self._settled.pop(key, None)
-        self._offers[key] = _Offer(body, least if fee is None else fee)
+        self._offers[key] = _Offer(body, least if fee is None else fee, done or _never)
         self._advance(key, self._offers[key])
 
     def outcome(self, key: bytes) -> Outcome | None:
@@ -191,6 +207,9 @@ class Outbox:
         tip, me = self._chain.tip, self._key.node_id
         nonce = self._pool.next_nonce(me)
         if isinstance(offer.body, REPEATABLE) and nonce != get_account(tip.state, me).nonce:
+            return
+        if offer.done(tip.state):
+            self._settle(key, Refused(DONE, tip.height))
             return
         params = self._chain.genesis.params
         expiry = Height(tip.height + min(EXPIRY_BLOCKS, params.max_expiry_blocks))

@@ -177,10 +177,15 @@ class ChainService:
         return name in self._pool
 
     def offer(
-        self, key: bytes, body: TransactionBody, seen: Height, fee: NanoAlia | None = None
+        self,
+        key: bytes,
+        body: TransactionBody,
+        seen: Height,
+        fee: NanoAlia | None = None,
+        done: Callable[[StateReader], bool] | None = None,
     ) -> None:
         """See `Outbox.offer`: a transaction of this node, until it is in a block."""
-        self.outbox.offer(key, body, seen, fee)
+        self.outbox.offer(key, body, seen, fee, done)
 
     async def settle(self, key: bytes) -> Outcome:
         """Wait for what becomes of an offer."""

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import trio
 
@@ -14,7 +15,11 @@ from aliad.errors import ConfigError
 
 
 class ComputePool:
-    """One process per configured device; callers borrow an idle one, first come, first served."""
+    """One process per configured device; callers borrow an idle one.
+
+    First come, first served, in two queues: while both wait, they take turns. What is quick and
+    urgent so waits for no more than what is in hand and one of the others, and holds up nobody.
+    """
 
     def __init__(self, settings: Sequence[ComputeSettings]) -> None:
         if not settings:
@@ -25,7 +30,8 @@ class ComputePool:
             )
         self.processes = tuple(ComputeProcess(each) for each in settings)
         self._idle = deque(self.processes)
-        self._slots = trio.Semaphore(len(self.processes))
+        self._queues: tuple[deque[_Ticket], deque[_Ticket]] = (deque(), deque())
+        self._urgent_next = True
 
     async def run(self, task_status: Started = trio.TASK_STATUS_IGNORED) -> None:
         """Keep all processes running until `stop` or cancellation.
@@ -47,14 +53,38 @@ class ComputePool:
             process.stop()
 
     @asynccontextmanager
-    async def idle(self) -> AsyncIterator[ComputeProcess]:
+    async def idle(self, *, urgent: bool = False) -> AsyncIterator[ComputeProcess]:
         """Borrow a process that nobody else has borrowed, waiting for one if need be."""
-        async with self._slots:
-            process = self._idle.popleft()
-            try:
-                yield process
-            finally:
-                self._idle.append(process)
+        ticket = _Ticket()
+        self._queues[urgent].append(ticket)
+        self._hand_out()
+        try:
+            await ticket.served.wait()
+            assert ticket.process is not None  # noqa: S101 - that is what was waited for
+            yield ticket.process
+        finally:
+            if ticket.process is None:
+                self._queues[urgent].remove(ticket)
+            else:
+                self._idle.append(ticket.process)
+                self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give idle processes to those who wait."""
+        while self._idle and any(self._queues):
+            urgent = bool(self._queues[True]) and (self._urgent_next or not self._queues[False])
+            ticket = self._queues[urgent].popleft()
+            self._urgent_next = not urgent
+            ticket.process = self._idle.popleft()
+            ticket.served.set()
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    """A place in a queue."""
+
+    served: trio.Event = field(default_factory=trio.Event)
+    process: ComputeProcess | None = None
 
 
 async def available_devices(settings: ComputeSettings) -> tuple[Device, ...]:
