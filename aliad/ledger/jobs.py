@@ -97,7 +97,9 @@ class Job:
 
     ``round`` is the number of the open round or of the next one; rounds below ``vested`` are paid
     out; ``rewind`` names the round whose result must be recorded again; ``forced`` batches will be
-    drawn for certain. ``rate`` and ``escrow`` are an order's.
+    drawn for certain. ``model``, ``work``, ``rate`` and ``escrow`` are an order's: which job's
+    model translates, the work its customer declared, what a mega-MAC of it costs, and what is left
+    to pay with. They are zero for training.
     """
 
     kind: JobKind
@@ -118,6 +120,8 @@ class Job:
     abandoned: int
     open_draws: int
     outcome: Outcome
+    model: JobId
+    work: MegaMac
     rate: RewardRate
     escrow: NanoAlia
 

@@ -43,7 +43,7 @@ def standing(node: NodeId) -> bytes:
 
 
 def worker(service: JobId, node: NodeId) -> bytes:
-    """A registration for a job, or for translation orders (the zero id)."""
+    """A registration: to train in a job, or to translate with its model once it is closed."""
     return WORKER + service + node
 
 

@@ -5,24 +5,27 @@ starts in genesis and is changed by the validators alone. A translation order is
 who puts the reward in escrow.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from aliad.crypto import digest, domain
 from aliad.ledger import keys
 from aliad.ledger.accounts import debit, get_economy
 from aliad.ledger.context import Context
-from aliad.ledger.errors import require
+from aliad.ledger.errors import InvalidTransaction, require
 from aliad.ledger.events import JobOpened
 from aliad.ledger.job_state import get_closed_job, put_job
 from aliad.ledger.jobs import Job, JobKind, JobPhase, JobTerms, Outcome, Queue
 from aliad.ledger.params import ONE
 from aliad.ledger.transactions import OpenJob, OpenOrder
+from aliad.ledger.workers import is_model
 from aliad.types import (
     ZERO_HASH,
     Epoch,
     Hash32,
     Height,
     JobId,
+    MegaMac,
     Millis,
     NanoAlia,
     NodeId,
@@ -58,33 +61,26 @@ def process_open_job(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenJob) -
     allowed = ctx.state.get(keys.originator(sender)) is not None
     require(allowed, "the sender may not open training jobs")
     require(is_valid_terms(tx.terms), "the job's terms are out of range")
-    _open(ctx, sender, job_id, JobKind.TRAINING, tx, RewardRate(0), NanoAlia(0))
+    _open(ctx, job_id, _make_job(ctx, sender, JobKind.TRAINING, tx))
 
 
 def process_open_order(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenOrder) -> None:
     """Start a translation order at the reward rate of now."""
     require(is_valid_terms(tx.terms) and tx.terms.epochs == 1, "the terms are out of range")
     model = get_closed_job(ctx.state, tx.model)
-    known = model is not None and model.outcome is Outcome.CLOSED
-    require(known, "no job has finished this model")
-    same = model is not None and model.parameters == tx.terms.parameters
-    require(same, "the parameters are not the model's")
+    if model is None or not is_model(model):
+        raise InvalidTransaction("no job has finished this model")
+    require(model.parameters == tx.terms.parameters, "the parameters are not the model's")
     rate = get_economy(ctx.state).reward_rate
     require(tx.escrow >= ESCROW_FACTOR * tx.work * rate, "the escrow does not cover the order")
     debit(ctx, sender, tx.escrow)
-    _open(ctx, sender, job_id, JobKind.TRANSLATION, tx, rate, tx.escrow)
+    job = _make_job(ctx, sender, JobKind.TRANSLATION, tx)
+    order = replace(job, model=tx.model, work=tx.work, rate=rate, escrow=tx.escrow)
+    _open(ctx, job_id, order)
 
 
-def _open(
-    ctx: Context,
-    sender: NodeId,
-    job_id: JobId,
-    kind: JobKind,
-    tx: OpenJob | OpenOrder,
-    rate: RewardRate,
-    escrow: NanoAlia,
-) -> None:
-    job = Job(
+def _make_job(ctx: Context, sender: NodeId, kind: JobKind, tx: OpenJob | OpenOrder) -> Job:
+    return Job(
         kind=kind,
         owner=sender,
         terms=tx.terms,
@@ -103,8 +99,13 @@ def _open(
         abandoned=0,
         open_draws=0,
         outcome=Outcome.CLOSED,
-        rate=rate,
-        escrow=escrow,
+        model=JobId(ZERO_HASH),
+        work=MegaMac(0),
+        rate=RewardRate(0),
+        escrow=NanoAlia(0),
     )
+
+
+def _open(ctx: Context, job_id: JobId, job: Job) -> None:
     put_job(ctx, job_id, job)
-    ctx.emit(JobOpened(job_id, kind, sender, job.spec))
+    ctx.emit(JobOpened(job_id, job.kind, job.owner, job.spec))

@@ -7,7 +7,7 @@ from aliad.ledger.schema import AtMost, Schema
 from aliad.types import Hash32, Height, JobId, MegaMac, NanoAlia, NodeId, Nonce, Power, RewardRate
 
 MAX_UNBONDING: Final = 16
-MAX_SERVICES: Final = 16
+MAX_SERVICES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,12 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class RegisterWorker:
-    """Offer compute to a training job, or with the zero id to translation orders."""
+    """Offer compute under a training job's id: to train it or, once it has closed with a model, to
+    translate with that model.
+
+    Whoever registers for a model tells the network that it serves it: orders are given to nobody
+    else. When a training job closes its registrations end, and begin anew for the model.
+    """
 
     service: JobId
     memory: int

@@ -1,4 +1,4 @@
-"""Workers: who offers compute to which job, and their history."""
+"""Workers: who offers compute to which job or with which model, and their history."""
 
 from dataclasses import replace
 
@@ -6,15 +6,20 @@ from aliad.ledger import keys
 from aliad.ledger.context import Context
 from aliad.ledger.errors import require
 from aliad.ledger.events import WorkerRegistered, WorkerRemoved
-from aliad.ledger.jobs import JOB, MAX_WORKERS, Job, JobKind
+from aliad.ledger.jobs import (
+    CLOSED_JOB,
+    JOB,
+    MAX_WORKERS,
+    ClosedJob,
+    Job,
+    JobKind,
+    Outcome,
+)
 from aliad.ledger.records import MAX_SERVICES, STANDING, WORKER, Standing, Worker
 from aliad.ledger.shuffle import compute_order, compute_round_seed
 from aliad.ledger.state import StateReader, load, read_stored
 from aliad.ledger.transactions import RegisterWorker, UnregisterWorker
-from aliad.types import ZERO_HASH, JobId, NodeId
-
-ORDERS = JobId(ZERO_HASH)
-"""The service of those who translate for any order."""
+from aliad.types import JobId, NodeId
 
 
 def get_standing(state: StateReader, node: NodeId) -> Standing:
@@ -33,8 +38,8 @@ def is_barred(state: StateReader, node: NodeId) -> bool:
 
 
 def get_service(job_id: JobId, job: Job) -> JobId:
-    """Under which id the workers of a job register."""
-    return job_id if job.kind is JobKind.TRAINING else ORDERS
+    """Under which id the workers of a job register: its own, an order's under its model's."""
+    return job_id if job.kind is JobKind.TRAINING else job.model
 
 
 def get_worker(state: StateReader, service: JobId, node: NodeId) -> Worker | None:
@@ -81,11 +86,17 @@ def process_register_worker(ctx: Context, sender: NodeId, tx: RegisterWorker) ->
 
 
 def is_open_service(state: StateReader, service: JobId) -> bool:
-    """Whether one can work for this: the translation orders, or a training job not over."""
-    if service == ORDERS:
-        return True
+    """Whether one can work for this: a training job that is not over, or the model it made."""
     job = load(state, keys.job(service), JOB)
-    return job is not None and job.kind is JobKind.TRAINING
+    if job is not None:
+        return job.kind is JobKind.TRAINING
+    closed = load(state, keys.closed_job(service), CLOSED_JOB)
+    return closed is not None and is_model(closed)
+
+
+def is_model(closed: ClosedJob) -> bool:
+    """Whether a job that is over has made a model; orders and failed jobs have not."""
+    return closed.kind is JobKind.TRAINING and closed.outcome is Outcome.CLOSED
 
 
 def process_unregister_worker(ctx: Context, sender: NodeId, tx: UnregisterWorker) -> None:

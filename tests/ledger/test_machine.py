@@ -34,7 +34,6 @@ from aliad.ledger.transactions import (
     VoteOriginator,
     compute_transaction_id,
 )
-from aliad.ledger.workers import ORDERS
 from aliad.types import ZERO_HASH, Hash32, JobId, MegaMac, Millis, NanoAlia, NodeId
 from tests.ledger.attacks.acting import correct
 from tests.ledger.attacks.money import make_model
@@ -79,10 +78,11 @@ class Network(RuleBasedStateMachine):
         terms = {"check_ms": 5_000, "reveal_ms": 5_000, "batches": 16, "epochs": 2}
         self.jobs = [Training(self.chain, workers=6, overhead=overhead, **terms)]
         translators = [
-            self.chain.tx(worker, RegisterWorker(ORDERS, 2_000, 2, ENGINE, worker.node_id))
+            self.chain.tx(worker, RegisterWorker(self.model_id, 2_000, 2, ENGINE, worker.node_id))
             for worker in WORKERS
         ]
-        self.chain.block(*translators)
+        if trained:
+            self.chain.block(*translators)
         self.send(USERS[0], Bond(NanoAlia(20_000)), 10)
 
     def send(
@@ -144,7 +144,7 @@ class Network(RuleBasedStateMachine):
 
     @rule(worker=st.sampled_from(WORKERS), orders=st.booleans(), to=EVERYBODY)
     def register(self, worker: SigningKey, orders: bool, to: SigningKey) -> None:
-        service = ORDERS if orders else self.training.id
+        service = self.model_id if orders else self.training.id
         self.send(worker, RegisterWorker(service, 2_000, 1, ENGINE, to.node_id))
 
     @rule(worker=st.sampled_from(WORKERS))

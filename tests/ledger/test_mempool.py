@@ -19,7 +19,6 @@ from aliad.ledger.transactions import (
     encode_transaction,
     sign_transaction,
 )
-from aliad.ledger.workers import ORDERS
 from aliad.types import BatchIndex, NanoAlia, Round
 from tests.ledger.chain import OWNER, Chain, hash_of, key
 from tests.ledger.training import ENGINE, Training
@@ -107,13 +106,14 @@ def test_duties_that_are_nobodys_turn_cannot_fill_the_pool() -> None:
 
 def test_limits_per_sender_and_of_free_transactions() -> None:
     chain, pool = start(), Mempool(MempoolLimits(per_sender=2, free=3))
+    service = Training(chain, workers=0).id
     for nonce in range(2):
         add(pool, chain, pay(chain, 0, nonce))
     with pytest.raises(MempoolFull):
         add(pool, chain, pay(chain, 0, 2))
     for number in range(4):
         worker = key(f"sybil {number}")
-        body = RegisterWorker(ORDERS, 1, 1, ENGINE, worker.node_id)
+        body = RegisterWorker(service, 1, 1, ENGINE, worker.node_id)
         tx = sign_transaction(worker, chain.hash, 0, 0, 40, body)
         if number < 3:
             add(pool, chain, tx)
@@ -137,8 +137,9 @@ def test_a_full_pool_drops_the_cheapest_for_a_dearer_one() -> None:
 
 def test_a_duty_is_never_dropped_for_money() -> None:
     chain, pool = start(), Mempool(MempoolLimits(count=1))
+    service = Training(chain, workers=0).id
     worker = key("sybil 0")
-    body = RegisterWorker(ORDERS, 1, 1, ENGINE, worker.node_id)
+    body = RegisterWorker(service, 1, 1, ENGINE, worker.node_id)
     add(pool, chain, sign_transaction(worker, chain.hash, 0, 0, 40, body))
     with pytest.raises(MempoolFull):
         add(pool, chain, pay(chain, 0, 0, fee=10**6))

@@ -1,14 +1,28 @@
 """Translation orders: served and refunded, cancelled, or never served."""
 
+from dataclasses import replace
+
 import pytest
 
 from aliad.ledger.accounts import get_economy
 from aliad.ledger.errors import InvalidBlock
-from aliad.ledger.events import EscrowReturned, JobClosed, JobOpened, RewardEarned
-from aliad.ledger.jobs import JobPhase, Outcome
-from aliad.ledger.transactions import CancelOrder, OpenOrder, RegisterWorker, compute_transaction_id
-from aliad.ledger.workers import ORDERS
-from aliad.types import JobId, NanoAlia
+from aliad.ledger.events import (
+    EscrowReturned,
+    JobClosed,
+    JobOpened,
+    RewardEarned,
+    WorkerRemoved,
+)
+from aliad.ledger.jobs import JobKind, JobPhase, Outcome
+from aliad.ledger.transactions import (
+    CancelOrder,
+    OpenOrder,
+    RegisterWorker,
+    UnregisterWorker,
+    compute_transaction_id,
+)
+from aliad.ledger.workers import get_standing
+from aliad.types import ZERO_HASH, JobId, NanoAlia
 from tests.ledger.attacks.money import make_model, make_order, run_order
 from tests.ledger.chain import Chain, key
 from tests.ledger.invariants import check_state
@@ -24,7 +38,7 @@ def start(translators: int = 4) -> tuple[Chain, OpenOrder, Manifest]:
     chain.give(CUSTOMER.node_id, 10**9)
     for number in range(translators):
         worker = key(f"worker {number}")
-        chain.send(worker, RegisterWorker(ORDERS, 2_000, 1, ENGINE, worker.node_id))
+        chain.send(worker, RegisterWorker(model, 2_000, 1, ENGINE, worker.node_id))
     return chain, *make_order(chain, model, CUSTOMER.node_id)
 
 
@@ -120,3 +134,70 @@ def test_a_worker_that_vanishes_is_replaced() -> None:
     run_order(order)
     assert chain.last(JobClosed).outcome is Outcome.CLOSED
     assert chain.last(JobOpened).job == order.id
+
+
+def test_a_worker_serves_a_model_and_not_an_order() -> None:
+    """Orders come and go; whoever registered for the model serves the next one, too."""
+    chain, body, manifest = start()
+    first = place(chain, body, manifest)
+    run_order(first)
+    assert chain.last(JobClosed).job == first.id
+    assert len(get_standing(chain.state, key("worker 0").node_id).services) == 1
+    second = place(chain, body, manifest)
+    run_order(second)
+    served = {e.node for e in chain.events(RewardEarned) if e.job == second.id}
+    assert served
+    removed = [e for e in chain.events(WorkerRemoved) if e.service == body.model]
+    assert all(chain.log.index(event) < first_opening(chain) for event in removed)
+
+
+def first_opening(chain: Chain) -> int:
+    return next(
+        at
+        for at, event in enumerate(chain.log)
+        if isinstance(event, JobOpened) and event.kind is JobKind.TRANSLATION
+    )
+
+
+def test_only_who_serves_the_model_is_assigned() -> None:
+    chain, body, manifest = start(translators=3)
+    other = make_model(chain)
+    for number in range(3, 8):
+        worker = key(f"worker {number}")
+        chain.send(worker, RegisterWorker(other, 2_000, 1, ENGINE, worker.node_id))
+    order = place(chain, body, manifest)
+    able = {key(f"worker {number}").node_id for number in range(3)}
+    assert {slot.trainer for slot in order.open().slots} <= able
+    run_order(order)
+    assert {e.node for e in chain.events(RewardEarned) if e.job == order.id} <= able
+
+
+def test_a_closed_jobs_workers_are_dismissed_and_may_come_back_to_translate() -> None:
+    chain = Chain()
+    model = make_model(chain)
+    worker = key("worker 0")
+    assert get_standing(chain.state, worker.node_id).services == ()
+    chain.send(worker, RegisterWorker(model, 2_000, 1, ENGINE, worker.node_id))
+    assert get_standing(chain.state, worker.node_id).services == (model,)
+    chain.send(worker, UnregisterWorker(model))
+    assert get_standing(chain.state, worker.node_id).services == ()
+
+
+def test_nobody_registers_for_what_makes_or_has_made_no_model() -> None:
+    chain, body, manifest = start()
+    order = place(chain, body, manifest)
+    failed = Training(chain, workers=3, batches=4)
+    for _ in range(3):
+        failed.open()
+        chain.block(ms=failed.terms.round_ms + failed.terms.record_ms)
+    chain.block()
+    assert chain.last(JobClosed).outcome is Outcome.FAILED
+    ended = place(chain, body, manifest)
+    run_order(ended)
+    worker = key("worker 0")
+    for service in (order.id, failed.id, ended.id, JobId(ZERO_HASH)):
+        with pytest.raises(InvalidBlock):
+            chain.send(worker, RegisterWorker(service, 2_000, 1, ENGINE, worker.node_id))
+    for model in (failed.id, ended.id):
+        with pytest.raises(InvalidBlock):
+            chain.send(CUSTOMER, replace(body, model=model), fee=FEE)

@@ -11,20 +11,19 @@ from aliad.ledger.accounts import get_account
 from aliad.ledger.mempool import MempoolLimits
 from aliad.ledger.transactions import OpenJob, RegisterWorker, Transfer, UnregisterWorker
 from aliad.node.outbox import Included, Refused
-from aliad.types import ZERO_HASH, Hash32, JobId, NanoAlia
+from aliad.types import JobId, NanoAlia
 from tests.ledger.training import ENGINE, Manifest, make_terms
 from tests.node.world import FEE, FUNDS, SETTINGS, USERS, World, node_key
 
 B = USERS[1]
-ORDERS = JobId(ZERO_HASH)
 
 
 def pay(amount: int) -> Transfer:
     return Transfer(B.node_id, NanoAlia(amount))
 
 
-def register(job: JobId = ORDERS) -> RegisterWorker:
-    return RegisterWorker(job, 2**30, 1, Hash32(bytes(32)), B.node_id)
+def register(job: JobId) -> RegisterWorker:
+    return RegisterWorker(job, 2**30, 1, ENGINE, B.node_id)
 
 
 @pytest.mark.trio
@@ -80,7 +79,7 @@ async def test_what_a_node_behind_refused_it_takes_once_it_has_caught_up(
         opener.offer(b"job", OpenJob(make_terms(Manifest(64)), b"the spec"), opener.tip.height)
         opened = await opener.settle(b"job")
         assert isinstance(opened, Included)
-        body = replace(register(JobId(opened.name)), engine=ENGINE)
+        body = register(JobId(opened.name))
         assert late.tip.height < opened.height
         late.offer(b"in", body, late.tip.height)
         refused = await late.settle(b"in")
@@ -159,14 +158,17 @@ async def test_it_tries_again_after_the_pool_was_full(
 async def test_many_offers_keep_their_order(autojump_clock: MockClock) -> None:
     """Registering and withdrawing both may be repeated by the ledger: one at a time."""
     async with trio.open_nursery() as nursery:
-        world = World(nursery)
+        world = World(nursery, originators=[node_key(0)])
         await world.start(0, 1, 2, 3)
         service = world.running[0].node.service
-        seen = service.tip.height
-        service.offer(b"in", register(), seen)
+        service.offer(b"job", OpenJob(make_terms(Manifest(64)), b""), service.tip.height)
+        opened = await service.settle(b"job")
+        assert isinstance(opened, Included)
+        job = JobId(opened.name)
+        service.offer(b"in", register(job), service.tip.height)
         await service.settle(b"in")
-        service.offer(b"out", UnregisterWorker(ORDERS), service.tip.height)
-        service.offer(b"in", register(), service.tip.height)
+        service.offer(b"out", UnregisterWorker(job), service.tip.height)
+        service.offer(b"in", register(job), service.tip.height)
         first, second = await service.settle(b"out"), await service.settle(b"in")
         assert isinstance(first, Included)
         assert isinstance(second, Included)

@@ -2,9 +2,6 @@
 
 from dataclasses import replace
 
-from aliad.ledger import (
-    workers,
-)
 from aliad.ledger.accounts import get_economy
 from aliad.ledger.errors import InvalidTransaction
 from aliad.ledger.events import (
@@ -104,7 +101,7 @@ def order_from_oneself() -> None:
     training = Training.of_order(chain, job_id, manifest, customer)
     for number in range(4):
         worker = key(f"worker {number}")
-        chain.send(worker, RegisterWorker(workers.ORDERS, 2_000, 1, ENGINE, worker.node_id))
+        chain.send(worker, RegisterWorker(model, 2_000, 1, ENGINE, worker.node_id))
     run_order(training)
     after = get_economy(chain.state)
     assert after.minted > before.minted
@@ -129,12 +126,8 @@ def run_order(training: Training) -> None:
 def free_flood() -> None:
     """Free registrations cannot fill a block."""
     chain = Chain(Params(max_free_per_block=5))
-    made = [
-        chain.tx(
-            key(f"sybil {number}"), RegisterWorker(workers.ORDERS, 1, 1, ENGINE, OWNER.node_id)
-        )
-        for number in range(6)
-    ]
+    body = RegisterWorker(Training(chain, workers=0).id, 1, 1, ENGINE, OWNER.node_id)
+    made = [chain.tx(key(f"sybil {number}"), body) for number in range(6)]
     refused(chain, *made)
 
 

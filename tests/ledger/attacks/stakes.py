@@ -3,9 +3,6 @@
 from dataclasses import replace
 
 from aliad.crypto import domain, sign
-from aliad.ledger import (
-    workers,
-)
 from aliad.ledger.events import (
     NodeConvicted,
 )
@@ -27,7 +24,7 @@ from aliad.types import (
 from tests.ledger.attacks.acting import convicted, refused
 from tests.ledger.chain import OWNER, VALIDATORS, Chain, hash_of, key
 from tests.ledger.invariants import check_state
-from tests.ledger.training import ENGINE
+from tests.ledger.training import ENGINE, Training
 
 
 def double_vote(
@@ -105,8 +102,9 @@ def same_evidence_twice() -> None:
 def barred_key_returns() -> None:
     """A convicted key registers again."""
     chain = Chain()
+    service = Training(chain, workers=0).id
     chain.send(key("reporter"), double_vote(chain))
-    body = RegisterWorker(workers.ORDERS, 1, 1, ENGINE, OWNER.node_id)
+    body = RegisterWorker(service, 1, 1, ENGINE, OWNER.node_id)
     refused(chain, chain.tx(VALIDATORS[3], body))
 
 
