@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import socket
@@ -25,9 +26,11 @@ from aliad.types import NodeId, PeerId
 START_SECONDS: Final = 90.0
 END_SECONDS: Final = 20.0
 LOG_NAME: Final = "log"
+PORTS: Final = range(20_000, 32_000)  # Linux itself gives out 32,768 and above
 
 _LIBC: Final = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG: Final = 1
+_CHOSEN: Final = itertools.count()
 
 
 class DevnetFailed(AliadError):
@@ -205,14 +208,27 @@ def make_devnet(plan: DevnetPlan) -> Devnet:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses now; all are held until all are known."""
+    """Ports of loopback that nobody uses now; all are held until all are known.
+
+    They are such as the system gives nobody who leaves the choice to it: else a connection that
+    goes out before the daemon listens could take its port. Processes that choose at the same time
+    begin at different places.
+    """
     with contextlib.ExitStack() as held:
         found: list[int] = []
-        for _ in range(count):
+        for _ in PORTS:
+            port = PORTS[(os.getpid() * 257 + next(_CHOSEN)) % len(PORTS)]
             one = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            one.bind(("127.0.0.1", 0))
-            found.append(one.getsockname()[1])
-        return found
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise DevnetFailed(
+        f"{count} ports of loopback are wanted, and not so many are free",
+        f"ports {PORTS[0]} to {PORTS[-1]} were tried",
+        "End other networks on this machine.",
+    )
 
 
 def _end_with_parent() -> None:

@@ -2,17 +2,17 @@
 back soon."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aliad.daemon.devnet import free_ports
 from tests.node.world import FUNDS
 
 ROOT = Path(__file__).parents[2]
@@ -62,14 +62,6 @@ class Node:
         for pipe in (self.process.stdin, self.process.stdout, self.log):
             if pipe is not None:
                 pipe.close()
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 @contextmanager

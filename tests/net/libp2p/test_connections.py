@@ -1,12 +1,12 @@
 """Who gets connected, who does not, and what remains when a node goes."""
 
 import contextlib
-import socket
 from pathlib import Path
 
 import pytest
 import trio
 
+from aliad.daemon.devnet import free_ports
 from aliad.errors import ConfigError
 from aliad.net.libp2p import Libp2pNetwork, host
 from aliad.net.libp2p.connections import Connection
@@ -31,12 +31,6 @@ PATIENT = DialSettings(target=0)  # dials nobody but those to keep
 
 def port_of(node: Libp2pNetwork) -> int:
     return int(node.addresses[0].split("/")[4])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.trio
@@ -69,7 +63,7 @@ async def test_what_cannot_be_listened_on_is_refused(address: str) -> None:
 
 @pytest.mark.trio
 async def test_the_port_is_free_again_when_the_node_is_down() -> None:
-    settings = with_settings(listen=(f"/ip4/127.0.0.1/tcp/{free_port()}",))
+    settings = with_settings(listen=(f"/ip4/127.0.0.1/tcp/{free_ports(1)[0]}",))
     other = new_node(2)
     async with running(other):
         for _ in range(3):
@@ -91,7 +85,7 @@ async def connected_sockets(node: Libp2pNetwork) -> int:
 
 @pytest.mark.trio
 async def test_both_ip_versions_on_one_port() -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     listen = (f"/ip4/127.0.0.1/tcp/{port}", f"/ip6/::1/tcp/{port}")
     node, four, six = new_node(1, with_settings(listen=listen)), new_node(2), new_node(3)
     async with running(node, four, six):
@@ -110,7 +104,7 @@ async def test_who_answers_must_be_who_was_dialed() -> None:
         with pytest.raises(ConfigError):
             await a.dial(b.addresses[0].split("/p2p/")[0])
         with pytest.raises(PeerUnreachable):
-            await a.dial(f"/ip4/127.0.0.1/tcp/{free_port()}/p2p/{c.self_id}")
+            await a.dial(f"/ip4/127.0.0.1/tcp/{free_ports(1)[0]}/p2p/{c.self_id}")
         assert a.peers() == frozenset()
 
 
@@ -192,7 +186,7 @@ async def test_a_peer_that_comes_back_is_found_and_misses_nothing_from_then_on()
     def take(_peer: PeerId, data: bytes) -> None:
         received.append(data)
 
-    listen = (f"/ip4/127.0.0.1/tcp/{free_port()}",)
+    listen = (f"/ip4/127.0.0.1/tcp/{free_ports(1)[0]}",)
     settings = with_settings(listen=listen, dialing=PATIENT)
     b = new_node(2, settings)
     a = new_node(1, with_settings(dialing=PATIENT))
