@@ -15,13 +15,11 @@ against the configuration. Nothing is ever unpickled.
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import torch
 from safetensors import SafetensorError
@@ -30,22 +28,22 @@ from safetensors.torch import save as tensor_bytes
 
 from aliad.compute.model_card import Card, card_bytes, card_from_bytes, card_text
 from aliad.compute.model_config import Languages, config_bytes, config_from_bytes
+from aliad.compute.model_sums import (
+    CARD,
+    CARD_TEXT,
+    CONFIG,
+    FILES,
+    HEADER_BYTES,
+    PARAMETERS,
+    SMALL_FILE_BYTES,
+    SUMS,
+    TOKENIZER,
+    TOKENIZER_BYTES,
+    sums_from_bytes,
+)
 from aliad.compute.transformer import Parameters
 from aliad.errors import InputError
 from aliad.spec.model import ModelConfig, parameter_shapes
-
-PARAMETERS: Final = "model.safetensors"
-CONFIG: Final = "config.json"
-TOKENIZER: Final = "tokenizer.model"
-CARD: Final = "card.json"
-CARD_TEXT: Final = "card.md"
-SUMS: Final = "SHA256SUMS"
-
-SMALL_FILE_BYTES: Final = 256 << 10
-TOKENIZER_BYTES: Final = 64 << 20
-HEADER_BYTES: Final = 1 << 20
-_FILES: Final = (CARD, CARD_TEXT, CONFIG, PARAMETERS, TOKENIZER)
-_SUM_LINE: Final = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._-]{1,64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def save_model(model: Model, folder: Path) -> Stored:
         CARD: card_bytes(model.card),
         CARD_TEXT: card_text(model.card).encode(),
     }
-    sums = "".join(f"{_sha256(contents[name])}  {name}\n" for name in _FILES).encode()
+    sums = "".join(f"{_sha256(contents[name])}  {name}\n" for name in FILES).encode()
     contents[SUMS] = sums
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise already_there(folder)
@@ -160,12 +158,7 @@ def read_sums(folder: Path) -> dict[str, str]:
             "Give the folder that `aliad model train -o` wrote.",
         )
     raw = _read(folder / SUMS, SMALL_FILE_BYTES)
-    lines = raw.decode("ascii", "replace").split("\n")
-    found = [_SUM_LINE.fullmatch(line) for line in lines[:-1]]
-    sums = {match[2]: match[1] for match in found if match}
-    if lines[-1] or len(sums) != len(found) or tuple(sums) != _FILES:
-        raise _unusable(f"{folder / SUMS} does not name the files of a model once each.")
-    return sums
+    return sums_from_bytes(raw, str(folder / SUMS))
 
 
 def model_digest(folder: Path) -> bytes:

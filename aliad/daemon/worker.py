@@ -191,14 +191,21 @@ class Worker:
     def figures(self) -> Iterator[Figure]:
         """For the metrics."""
         compute = self.node.compute
-        for outcome, count in (("done", compute.batches_done), ("failed", compute.batches_failed)):
-            labels = (("outcome", outcome),)
-            yield Figure("aliad_work_batches", "Batches computed.", count, labels, counter=True)
+        for name, about, tally in (
+            ("aliad_work_batches", "Batches trained.", compute.trained),
+            ("aliad_orders_batches", "Batches of orders translated.", compute.translated),
+        ):
+            for outcome, count in (("done", tally.done), ("failed", tally.failed)):
+                yield Figure(name, about, count, (("outcome", outcome),), counter=True)
         for device in compute.devices():
             labels = (("device", device.name),)
             seconds = device.micros / 1e6
             yield Figure("aliad_work_tokens", "Target tokens trained.", device.tokens, labels, True)
             yield Figure("aliad_work_seconds", "Time of training.", seconds, labels, True)
+            name, text = "aliad_orders_tokens", "Tokens of sources and translations."
+            yield Figure(name, text, device.translated, labels, True)
+            name, seconds = "aliad_orders_seconds", device.translating / 1e6
+            yield Figure(name, "Time of translating.", seconds, labels, True)
             yield Figure("aliad_work_device_up", "1 if it answers.", float(device.alive), labels)
         active = len(self.node.service.reconciler.active())
         yield Figure("aliad_work_active", "Duties in hand.", active)

@@ -15,13 +15,13 @@ from aliad.compute import rounds
 from aliad.compute.evaluate import validation_loss
 from aliad.compute.memory import keep_freed_memory
 from aliad.compute.model_folder import (
-    SUMS,
     already_there,
     load_model,
     model_digest,
     publish,
     save_model,
 )
+from aliad.compute.model_sums import SUMS
 from aliad.compute.rounds import JobState
 from aliad.corpus.shuffle import derive_seed
 from aliad.errors import InputError

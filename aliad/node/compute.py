@@ -4,14 +4,16 @@ A node computes with one engine: the self-test of every device must give the sam
 what workers register with. A device that fails it is not used for others.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 import psutil
 import trio
 
+from aliad.compute.process import replies
 from aliad.compute.process.client import ComputeProcess
 from aliad.compute.process.failures import (
     ComputeDiverged,
@@ -25,10 +27,14 @@ from aliad.compute.process.replies import BatchTrained, OperationRun, StateMade
 from aliad.compute.process.traces import read_trace
 from aliad.errors import ConfigError, InputError, RemoteProtocolError
 from aliad.spec.job import JobSpec
+from aliad.spec.model import ModelConfig
+from aliad.spec.order import Passage
 from aliad.types import Hash32
 from aliad.work.disputes.ports import Executed, Taken, Tensor
 from aliad.work.disputes.trace import Row
 from aliad.work.ports import (
+    Decoded,
+    Decoding,
     Engine,
     FileId,
     Interrupted,
@@ -43,8 +49,12 @@ _MEBI: Final = 1 << 20
 
 
 def model_of(spec: JobSpec) -> ModelSpec:
-    """The model's shape, as the compute process is told."""
-    m = spec.model
+    """The shape of a job's model, as the compute process is told."""
+    return shape_of(spec.model)
+
+
+def shape_of(m: ModelConfig) -> ModelSpec:
+    """A model's shape, as the compute process is told."""
     return ModelSpec(
         m.vocabulary,
         m.width,
@@ -96,7 +106,8 @@ def translated() -> Iterator[None]:
 class DeviceInUse:
     """A device, whether its process has answered, and what it has done since the start.
 
-    `memory` in bytes, `temperature` in millidegrees: of the newest batch; `micros` of training.
+    `memory` in bytes, `temperature` in millidegrees: of the newest batch; `tokens` trained in
+    `micros`, `translated` tokens in `translating` microseconds.
     """
 
     name: str
@@ -106,10 +117,20 @@ class DeviceInUse:
     tokens: int = 0
     micros: int = 0
     temperature: int | None = None
+    translated: int = 0
+    translating: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Batches since the start."""
+
+    done: int = 0
+    failed: int = 0
 
 
 class NodeCompute:
-    """`aliad.work.ports.Compute`, and `Operations` for disputes.
+    """`aliad.work.ports.Compute` and `Translator`, and `Operations` for disputes.
 
     All processes of the pool share one directory.
     """
@@ -121,11 +142,11 @@ class NodeCompute:
             process: DeviceInUse(process.settings.device, False, "") for process in pool.processes
         }
         self._tasks: dict[ComputeProcess, str] = {}
-        self._training = 0
+        self._in_hand = 0
         self._draining = False
         self._idle = trio.Event()
-        self.batches_done = 0
-        self.batches_failed = 0
+        self.trained = Tally()
+        self.translated = Tally()
 
     async def start(self) -> Engine:
         """Test every device. Raises ConfigError if one computes other bits than the engine's."""
@@ -173,36 +194,88 @@ class NodeCompute:
 
     async def train(self, task: Task, *, traced: bool = False) -> Trained:
         """See `Compute`."""
+        async with self._borrowed(f"a batch of {task.spec.training.name}", self.trained) as process:
+            if traced:
+                trained, _ = await process.trace(batch_task(task))
+            else:
+                trained = await process.train(batch_task(task))
+            made = await _trained(process, trained)
+            used = self._used[process]
+            self._used[process] = replace(
+                used,
+                memory=made.memory,
+                tokens=used.tokens + made.tokens,
+                micros=used.micros + made.micros,
+                temperature=made.temperature,
+            )
+            return made
+
+    async def translate(self, task: Decoding) -> Decoded:
+        """See `Translator`. What is said of the batch never holds its text."""
+        label = f"an order of model {task.model.model.hex()[:8]}"
+        try:
+            async with self._borrowed(label, self.translated, urgent=True) as process:
+                found = await process.decode(
+                    shape_of(task.model.shape),
+                    FileDigest(task.model.parameters),
+                    task.sources,
+                    task.beam,
+                )
+                made = await _decoded(process, task, found)
+                used = self._used[process]
+                self._used[process] = replace(
+                    used,
+                    memory=made.memory,
+                    temperature=made.temperature,
+                    translated=used.translated + made.tokens,
+                    translating=used.translating + made.micros,
+                )
+                return made
+        except Refused:
+            if await self._is_whole(task.model.parameters):
+                raise
+            await self.remove(task.model.parameters)
+            raise Interrupted(
+                "The parameters of a model are damaged or gone.", "", "They are fetched again."
+            ) from None
+
+    @asynccontextmanager
+    async def _borrowed(
+        self, label: str, tally: Tally, *, urgent: bool = False
+    ) -> AsyncIterator[ComputeProcess]:
+        """A process for one batch, which a drain waits for. Raises Interrupted, Refused."""
         if self._draining:
             raise Interrupted("The node is ending.", "It begins no batch any more.")
-        self._training += 1
-        done, process = False, None
+        self._in_hand += 1
+        process, done = None, False
         try:
             with translated():
-                async with self._pool.idle() as process:
-                    self._tasks[process] = f"a batch of {task.spec.training.name}"
-                    if traced:
-                        trained, _ = await process.trace(batch_task(task))
-                    else:
-                        trained = await process.train(batch_task(task))
-                    made = await _trained(process, trained)
-                    self._count(process, made)
+                async with self._pool.idle(urgent=urgent) as process:
+                    self._tasks[process] = label
+                    yield process
             done = True
-            return made
         finally:
             if process is not None:
                 self._tasks.pop(process, None)
-            self._training -= 1
-            self.batches_done += done
-            self.batches_failed += not done
-            if not self._training:
+            self._in_hand -= 1
+            tally.done += done
+            tally.failed += not done
+            if not self._in_hand:
                 self._idle.set()
                 self._idle = trio.Event()
+
+    async def _is_whole(self, file: FileId) -> bool:
+        files = self._pool.processes[0].files
+        try:
+            await trio.to_thread.run_sync(files.read, FileDigest(file))
+        except InputError:
+            return False
+        return True
 
     async def drain(self) -> None:
         """Begin no batch any more, and return when none is being computed."""
         self._draining = True
-        while self._training:
+        while self._in_hand:
             await self._idle.wait()
 
     def devices(self) -> tuple[DeviceInUse, ...]:
@@ -211,16 +284,6 @@ class NodeCompute:
             replace(used, alive=self._engine is not None, task=task)
             for process, used in self._used.items()
             for task in [self._tasks.get(process, "")]
-        )
-
-    def _count(self, process: ComputeProcess, made: Trained) -> None:
-        used = self._used[process]
-        self._used[process] = replace(
-            used,
-            memory=made.memory,
-            tokens=used.tokens + made.tokens,
-            micros=used.micros + made.micros,
-            temperature=made.temperature,
         )
 
     async def check_update(self, spec: JobSpec, file: FileId) -> Hash32:
@@ -322,6 +385,24 @@ async def _trained(process: ComputeProcess, trained: BatchTrained) -> Trained:
         await trio.to_thread.run_sync(read_temperature),
         None if trained.trace is None else FileId(trained.trace),
     )
+
+
+async def _decoded(process: ComputeProcess, task: Decoding, found: replies.Decoded) -> Decoded:
+    status = await process.status()
+    passages = tuple([Passage(each.ids, score_of(each.score)) for each in found.translations])
+    spoken = sum(len(source) for source in task.sources) + sum(len(each.ids) for each in passages)
+    return Decoded(
+        passages,
+        int(found.seconds * 1e6),
+        spoken,
+        status.memory_used,
+        await trio.to_thread.run_sync(read_temperature),
+    )
+
+
+def score_of(mean: float) -> int:
+    """The search's mean log-probability of a token as a passage tells it: exact, then rounded."""
+    return max(0, round(-Fraction(mean) * 10**6))
 
 
 def read_temperature() -> int | None:
