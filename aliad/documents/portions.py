@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from aliad.crypto import digest, domain
 from aliad.documents.fitting import Portion, fit, join
 from aliad.errors import InputError
+from aliad.types import Hash32
+
+_TEXTS_DOMAIN: Final = domain("order-texts")
 
 Ids: TypeAlias = tuple[int, ...]
 Encode: TypeAlias = Callable[[str], Ids]
@@ -55,6 +59,13 @@ class Portions:
             raise ValueError(f"{len(targets)} answers for {len(self.sources)} sources")
         spoken = {text: _join(text, cut, targets, scores) for text, cut in self._cuts.items()}
         return [spoken[text] for text in self._texts]
+
+
+def compute_texts_digest(texts: Sequence[str]) -> Hash32:
+    """Tells whether a document, opened again, has the texts that were ordered; never leaves the
+    customer's own machine, as texts can be guessed from it."""
+    raw = [text.encode() for text in texts]
+    return digest(_TEXTS_DOMAIN, b"".join(len(one).to_bytes(8, "big") + one for one in raw))
 
 
 def _cut(text: str, encode: Encode, length: int, known: dict[Ids, int]) -> _Cut:

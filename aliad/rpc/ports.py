@@ -296,6 +296,7 @@ class OrderPhase(StrEnum):
 class OrderState:
     """An order of this node.
 
+    ``digest`` is `documents.portions.compute_texts_digest` of the texts that were quoted;
     ``done`` of ``sources`` are translated and here, ``recorded`` of ``batches`` on the chain;
     ``checks`` are open now; ``paid`` so far, ``escrow`` is what is still set aside; ``poor`` counts
     translations below the score that tells a poor one; ``opened_ms`` is when it was placed, 0
@@ -308,6 +309,7 @@ class OrderState:
     model: JobId
     source: str
     target: str
+    digest: Hash32
     phase: OrderPhase
     sentences: int
     sources: int

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 import trio.lowlevel
 
+from aliad.documents.portions import compute_texts_digest
 from aliad.errors import AliadError
 from aliad.ledger.apply import Applied
 from aliad.ledger.block import APP_HEADER, AppHeader, Header
@@ -282,6 +283,7 @@ class FakeOrders:
             wish.model,
             model.source,
             model.target,
+            compute_texts_digest(texts),
             OrderPhase.QUOTED,
             len(texts),
             len(set(texts)),

@@ -6,7 +6,6 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 import trio
 
-from aliad.rpc.drafts import LONGEST_TEXT
 from aliad.rpc.permissions import Permission
 from aliad.rpc.ports import Backend, OrderState, OrderWish, Refused, TextState
 from aliad.rpc.registry import Done, Nothing, Params, View, method
@@ -21,7 +20,7 @@ Beam = Annotated[int, msgspec.Meta(ge=1, le=32)]
 Share = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Duration = Annotated[int, msgspec.Meta(ge=1_000, le=DAY_MS)]
 Name = Annotated[str, msgspec.Meta(max_length=256)]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_TEXT)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=200_000)]
 Place = Annotated[int, msgspec.Meta(ge=0, le=200_000)]
 
@@ -87,7 +86,7 @@ async def begin(node: Backend, query: Wish) -> DraftView:
 
 
 class Addition(Params):
-    """Texts in order, at most 1 MiB a call; none is empty."""
+    """Texts in order, at most 1 MiB a call and 256 KiB a text; none is empty."""
 
     draft: str
     texts: list[Text]
@@ -151,7 +150,7 @@ class ByOrder(Params):
 
 
 class OrderView(View):
-    """An order of this node. ``done`` of ``sources`` sentences are translated and here,
+    """An order of this node. ``digest`` is of its texts; ``done`` of ``sources`` sentences are translated and here,
     ``recorded`` of ``batches`` on the chain; ``checks`` are open; ``escrow_nano`` is still set
     aside; ``poor`` translations have a low score. ``job`` is its id on the chain, null before."""
 
@@ -161,6 +160,7 @@ class OrderView(View):
     model: str
     source: str
     target: str
+    digest: str
     phase: str
     sentences: int
     sources: int
@@ -277,6 +277,7 @@ def _view(one: OrderState) -> OrderView:
         model=one.model.hex(),
         source=one.source,
         target=one.target,
+        digest=one.digest.hex(),
         phase=str(one.phase),
         sentences=one.sentences,
         sources=one.sources,
