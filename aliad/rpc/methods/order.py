@@ -150,9 +150,10 @@ class ByOrder(Params):
 
 
 class OrderView(View):
-    """An order of this node. ``digest`` is of its texts; ``done`` of ``sources`` sentences are translated and here,
-    ``recorded`` of ``batches`` on the chain; ``checks`` are open; ``escrow_nano`` is still set
-    aside; ``poor`` translations have a low score. ``job`` is its id on the chain, null before."""
+    """An order of this node. ``digest`` is of its texts. ``done`` of ``sources`` sentences are
+    translated and here, ``recorded`` of ``batches`` on the chain; ``checks`` are open;
+    ``escrow_nano`` is still set aside; ``poor`` translations have a low score. ``job`` is its id
+    on the chain, null before."""
 
     order: str
     job: str | None
