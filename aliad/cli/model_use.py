@@ -141,7 +141,7 @@ def translate(
     """
     import torch
 
-    from aliad.cli.translating import Wish, translate_file, translate_stream
+    from aliad.cli.model_translate import Wish, translate_file, translate_stream
 
     torch.set_num_threads(threads)
     wish = Wish(file, folder, target, beam, kind, glossary, force)

@@ -8,18 +8,18 @@ from pathlib import Path
 from aliad.errors import InputError
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write ``content`` to ``path``, replacing what was there only when all is on the disk.
 
-    Makes the folder where it is missing. Raises InputError if the system refuses; then ``path`` is
-    as it was before.
+    Makes the folder where it is missing; the file gets the permissions ``mode``. Raises InputError
+    if the system refuses; then ``path`` is as it was before.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                os.fchmod(stream.fileno(), 0o644)
+                os.fchmod(stream.fileno(), mode)
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
