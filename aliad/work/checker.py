@@ -7,20 +7,18 @@ node before all three are bound.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from aliad.errors import LocalProtocolError
-from aliad.ledger import keys
 from aliad.ledger.commitments import compute_commitment
-from aliad.ledger.job_state import get_draws, get_jobs
-from aliad.ledger.jobs import DRAW, Draw, DrawPhase, Party
-from aliad.ledger.state import StateReader, load
+from aliad.ledger.jobs import Draw, DrawPhase
 from aliad.ledger.transactions import CheckCommit
 from aliad.types import Hash32, NodeId
 from aliad.work.desk import Desk
 from aliad.work.disputes.ports import Place
+from aliad.work.draws import find_part, get_open_draws
 from aliad.work.notebook import CHECK
 from aliad.work.recompute import Recompute
 from aliad.work.reconciler import Want
@@ -32,22 +30,6 @@ from aliad.work.training import post
 _log = logging.getLogger(__name__)
 
 Step: TypeAlias = Compute | Say | Stand
-
-
-def find_draw(state: StateReader, place: Place) -> Draw | None:
-    """The open draw of a batch, or None."""
-    return load(state, keys.draw(place.job, place.round, place.batch), DRAW)
-
-
-def find_part(draw: Draw, node: NodeId) -> Party | None:
-    """The node's part in a draw, if it has one."""
-    return next((party for party in draw.parties if party.node == node), None)
-
-
-def get_open_draws(state: StateReader) -> Iterator[Draw]:
-    """Every open draw, oldest round of each job first."""
-    for job_id, _ in get_jobs(state):
-        yield from get_draws(state, job_id)
 
 
 def check_step(draw: Draw, me: NodeId, genesis: Hash32, known: Hash32 | None) -> Step:

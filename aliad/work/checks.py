@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from aliad.errors import LocalProtocolError
 from aliad.ledger.jobs import DrawPhase
 from aliad.types import Hash32, NodeId
-from aliad.work.checker import Checker, get_open_draws
+from aliad.work.checker import Checker
 from aliad.work.desk import Desk
 from aliad.work.disputes.archive import Archive
 from aliad.work.disputes.court import Court
 from aliad.work.disputes.messages import OperandsWanted, TraceWanted, decode_question
 from aliad.work.disputes.ports import Operations
 from aliad.work.disputes.witness import Witness
+from aliad.work.draws import get_open_draws
 from aliad.work.provisions import Provisions
 from aliad.work.recompute import Recompute
 from aliad.work.reconciler import Role, Want

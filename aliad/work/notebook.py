@@ -22,6 +22,7 @@ from aliad.work.messages import (
     decode_question,
     encode_message,
 )
+from aliad.work.orders.book import OrderBook
 from aliad.work.ports import FileId, Notes
 
 R = TypeVar("R")
@@ -159,6 +160,7 @@ class Notebook:
 
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
+        self.orders = OrderBook(notes)
         self._specs: dict[JobId, JobSpec] = {}
         self._indexes: dict[JobId, DatasetIndex] = {}
 

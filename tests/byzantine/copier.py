@@ -9,8 +9,8 @@ from aliad.ledger.job_state import get_job, get_round
 from aliad.ledger.jobs import DrawPhase, JobPhase
 from aliad.ledger.transactions import RESULT_DOMAIN, CheckCommit
 from aliad.types import NodeId
-from aliad.work.checker import find_part, get_open_draws
 from aliad.work.disputes.ports import Place
+from aliad.work.draws import find_part, get_open_draws
 from aliad.work.messages import ResultMessage, decode_gossip, encode_message
 from aliad.work.ports import Interrupted, Refused, Task, Trained
 from aliad.work.reconciler import Want

@@ -5,7 +5,8 @@ from aliad.ledger.events import BatchVerified, DisputeOpened
 from aliad.ledger.jobs import Draw, DrawPhase
 from aliad.ledger.params import Params
 from aliad.types import Hash32, NodeId
-from aliad.work.checker import check_step, find_part, get_open_draws
+from aliad.work.checker import check_step
+from aliad.work.draws import find_part, get_open_draws
 from aliad.work.reveals import Compute, Say, Stand
 from tests.ledger.chain import BY_NODE, Chain
 from tests.ledger.training import Training

@@ -12,7 +12,6 @@ from aliad.errors import LocalProtocolError, RemoteProtocolError
 from aliad.ledger.eras import get_validators
 from aliad.ledger.jobs import Draw, DrawPhase, Party
 from aliad.types import Hash32, NodeId
-from aliad.work.checker import get_open_draws
 from aliad.work.desk import Desk
 from aliad.work.disputes.archive import Archive
 from aliad.work.disputes.messages import MAX_OFFER_BYTES, OFFER, OPERANDS_WANTED, OperandsWanted
@@ -29,6 +28,7 @@ from aliad.work.disputes.referee import (
     next_step,
 )
 from aliad.work.disputes.trace import Trace
+from aliad.work.draws import get_open_draws
 from aliad.work.ports import Refused, Unavailable, WorkFailed
 from aliad.work.recompute import Recompute
 from aliad.work.reconciler import Want

@@ -13,13 +13,13 @@ from aliad.errors import LocalProtocolError
 from aliad.ledger.jobs import Draw, DrawPhase, Party
 from aliad.ledger.schema import Schema
 from aliad.ledger.transactions import TraceCommit
-from aliad.work.checker import find_part, get_open_draws
 from aliad.work.desk import Desk
 from aliad.work.disputes.archive import Archive
 from aliad.work.disputes.messages import OFFER, Offer, OperandsWanted
 from aliad.work.disputes.ports import Place
 from aliad.work.disputes.search import Differs, find_difference
 from aliad.work.disputes.trace import make_commit
+from aliad.work.draws import find_part, get_open_draws
 from aliad.work.notebook import CHECK
 from aliad.work.ports import Unavailable
 from aliad.work.recompute import Recompute
