@@ -45,7 +45,7 @@ fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 # torch first and pinned: a bare `torch` of another dependency may pull a different build.
 "$venv/bin/pip" install -q --disable-pip-version-check "$(grep '^torch==' constraints.txt)"
-"$venv/bin/pip" install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+"$venv/bin/pip" install -q --disable-pip-version-check -c constraints.txt -e '.[dev,export]'
 # libp2p brings stubs of a trio that is years old, and mypy prefers them to trio's own types.
 rm -rf "$venv"/lib/python3*/site-packages/trio-stubs
 touch "$venv/.ready"

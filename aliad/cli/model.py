@@ -4,6 +4,7 @@ from typing import Final
 
 import click
 
+from aliad.cli.model_export import export
 from aliad.cli.model_sample import sample
 from aliad.cli.model_train import train
 from aliad.cli.model_use import evaluate, show, translate
@@ -20,5 +21,5 @@ def model() -> None:
     """Train, evaluate and use translation models on this machine, without a network."""
 
 
-for command in (train, evaluate, translate, show, sample):
+for command in (train, evaluate, translate, show, export, sample):
     model.add_command(command)

@@ -92,19 +92,30 @@ class Cache:
         return mixed.view(-1, heads * width)
 
 
+def rounded_weights(parameters: Parameters) -> dict[str, Quantised]:
+    """Every matrix but the embedding table as products use it."""
+    return {
+        name: products.quantise(x, along="both", terms=max(x.shape))
+        for name, x in parameters.items()
+        if x.dim() == 2 and name != "embedding"
+    }
+
+
+def rounded_table(parameters: Parameters) -> Quantised:
+    """The embedding table [V, d] as logits are made of it; look-ups use the table itself."""
+    table = parameters["embedding"]
+    rounded: Quantised = products.quantise(table, along="rows", terms=table.shape[1])
+    return rounded
+
+
 class Decoder:
     """A model ready to decode: weights quantised once, one `step` per target position."""
 
     def __init__(self, parameters: Parameters, config: ModelConfig) -> None:
         self.parameters, self.config = parameters, config
         self.device = parameters["embedding"].device
-        self._quantised = {
-            name: products.quantise(x, along="both", terms=max(x.shape))
-            for name, x in parameters.items()
-            if x.dim() == 2 and name != "embedding"
-        }
-        table = parameters["embedding"]
-        self._table = products.quantise(table, along="rows", terms=config.width)
+        self._quantised = rounded_weights(parameters)
+        self._table = rounded_table(parameters)
         self._positions = sinusoids(config.length, config.width).to(self.device)
 
     def encode(self, sources: list[Ids]) -> list[Cache]:
