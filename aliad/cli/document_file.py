@@ -131,10 +131,18 @@ def deliver(
     elif not output.json:
         sys.stdout.buffer.write(rendered.data)
         sys.stdout.flush()
-    counts = {"segments": len(answers), "poor": poor, "put_back": rendered.lost}
     where = "" if target is None else str(target)
-    record = {"format": document.format, "file": where, **counts, "missing": missing}
-    output.record("document", record)
+    output.record(
+        "document",
+        {
+            "format": document.format,
+            "file": where,
+            "segments": len(answers),
+            "poor": poor,
+            "put_back": rendered.lost,
+            "missing": missing,
+        },
+    )
     if where:
         output.say(f"{len(answers) - missing} sentences written to {where}")
     if missing:

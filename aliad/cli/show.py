@@ -136,5 +136,10 @@ def curve(values: Sequence[float], width: int = 0) -> str:
     return "".join("▁▂▃▄▅▆▇█"[min(7, int((value - low) / span * 7.99))] for value in means)
 
 
+def clear(value: Json) -> str:
+    """A text that others chose, without what would steer a terminal."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in str(value))
+
+
 def _is_number(text: str) -> bool:
     return text.replace(",", "").replace(".", "").replace("-", "").replace("%", "").isdigit()
