@@ -93,6 +93,14 @@ Readers: TypeAlias = frozenset[PeerId] | None
 NOBODY: Final[Readers] = frozenset()
 
 
+def blob_id_of(content: bytes) -> BlobId:
+    """The id of a blob with this content."""
+    view = memoryview(content)
+    return manifest_of(
+        view[at : at + CHUNK_BYTES] for at in range(0, len(view), CHUNK_BYTES)
+    ).blob_id
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
     """What is here of a blob. Bit i of ``here`` says whether chunk i is."""

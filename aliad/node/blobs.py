@@ -114,6 +114,28 @@ class NodeBlobs:
         """See `Blobs`. It goes when its room is needed."""
         await self._run(partial(self._store.unpin, blob, OWNER))
 
+    async def hold(self, owner: str, blobs_: Collection[BlobId]) -> None:
+        """Keep blobs, here or still to come, until `release`, restarts included."""
+
+        def pin() -> None:
+            for blob in blobs_:
+                self._store.pin(blob, owner)
+
+        await self._run(pin)
+
+    async def release(self, owner: str) -> None:
+        """Whoever is called that needs nothing any more."""
+
+        def unpin() -> None:
+            for blob in self._store.pinned_by(owner):
+                self._store.unpin(blob, owner)
+
+        await self._run(unpin)
+
+    def holders(self) -> frozenset[str]:
+        """Everyone who keeps something."""
+        return self._store.owners()
+
     async def _run(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._limiter)
 

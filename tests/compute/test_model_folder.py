@@ -17,17 +17,12 @@ from aliad.compute.graph import tensor_digest
 from aliad.compute.model_card import Card, card_from_bytes
 from aliad.compute.model_config import Languages, config_from_bytes
 from aliad.compute.model_folder import (
-    CARD,
-    CARD_TEXT,
-    CONFIG,
-    PARAMETERS,
-    SUMS,
-    TOKENIZER,
     Model,
     load_model,
     model_digest,
     save_model,
 )
+from aliad.compute.model_sums import CARD, CARD_TEXT, CONFIG, PARAMETERS, SUMS, TOKENIZER
 from aliad.compute.transformer import initial_parameters
 from aliad.errors import InputError
 from aliad.spec.model import ModelConfig
