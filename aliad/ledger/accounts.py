@@ -57,6 +57,11 @@ def burn(ctx: Context, amount: int) -> None:
     put_economy(ctx, replace(economy, burned=NanoAlia(economy.burned + amount)))
 
 
+def unburn(ctx: Context, amount: int) -> None:
+    """Take back part of a burn, for tokens that go to somewhere else instead."""
+    burn(ctx, -amount)
+
+
 def mint(ctx: Context, amount: int) -> NanoAlia:
     """Create tokens for verified work; returns how many, should the supply reach its end."""
     economy = get_economy(ctx.state)

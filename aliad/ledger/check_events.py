@@ -123,3 +123,14 @@ class BatchVoided:
     job: JobId
     round: Round
     batch: BatchIndex
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReturned:
+    """An order's batch is in the queue again: what ``trainer`` made of it does not count any more,
+    because it was refuted, or because its trainer was convicted of something else."""
+
+    job: JobId
+    round: Round
+    batch: BatchIndex
+    trainer: NodeId

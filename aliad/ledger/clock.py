@@ -12,11 +12,12 @@ from aliad.ledger.context import Context
 from aliad.ledger.disputes import open_rulings, process_ruling_deadline
 from aliad.ledger.draws import process_waiting_draw
 from aliad.ledger.endings import process_ending, process_finished
-from aliad.ledger.job_state import get_draws, get_job, get_jobs, is_exhausted, put_job
+from aliad.ledger.job_state import get_draws, get_job, get_jobs, is_exhausted
 from aliad.ledger.jobs import Draw, DrawPhase, Job, JobKind, JobPhase, Outcome
+from aliad.ledger.phases import finish, give_up, is_at_rest
 from aliad.ledger.rewards import process_vesting
 from aliad.ledger.rewinds import process_correcting
-from aliad.ledger.rounds import finish, process_open, process_scheduled, schedule
+from aliad.ledger.rounds import process_open, process_scheduled, schedule
 from aliad.ledger.stakes import process_releases
 from aliad.ledger.state import StateReader
 from aliad.ledger.workers import get_eligible
@@ -59,7 +60,7 @@ def process_waiting(ctx: Context, job_id: JobId, job: Job) -> None:
     elif len(get_eligible(ctx.state, job_id, job)) >= job.terms.min_workers:
         schedule(ctx, job_id, job)
     elif job.kind is JobKind.TRANSLATION and ctx.time >= job.deadline:
-        put_job(ctx, job_id, replace(job, phase=JobPhase.ENDING, outcome=Outcome.CANCELLED))
+        give_up(ctx, job_id, replace(job, outcome=Outcome.CANCELLED))
 
 
 def process_draw_clock(ctx: Context, draw: Draw) -> None:
@@ -111,18 +112,35 @@ def get_due(state: StateReader) -> Due:
 
 def _has_deadline(job: Job) -> bool:
     """Whether something happens when the job's deadline passes: else no block is wanted for it."""
-    if job.phase is JobPhase.WAITING:
-        return job.kind is JobKind.TRANSLATION
-    if job.phase is JobPhase.FINISHED:
-        return job.kind is JobKind.TRAINING
-    return job.phase in (JobPhase.OPEN, JobPhase.CORRECTING)
+    order = job.kind is JobKind.TRANSLATION
+    match job.phase:
+        case JobPhase.OPEN | JobPhase.CORRECTING:
+            return True
+        case JobPhase.WAITING:
+            return order
+        case JobPhase.FINISHED:
+            return job.open_draws == 0 or not order
+        case JobPhase.ENDING:
+            return job.open_draws == 0 and order
+        case JobPhase.SCHEDULED:
+            return False
+        case _:
+            assert_never(job.phase)
 
 
 def _is_due(state: StateReader, job_id: JobId, job: Job) -> bool:
-    if job.phase is JobPhase.WAITING:
-        enough = len(get_eligible(state, job_id, job)) >= job.terms.min_workers
-        return enough or is_exhausted(job)
-    if job.phase is JobPhase.FINISHED:
-        reopened = not is_exhausted(job)
-        return job.kind is JobKind.TRANSLATION and (reopened or job.open_draws == 0)
-    return job.phase is JobPhase.SCHEDULED or (job.phase is JobPhase.ENDING and job.open_draws == 0)
+    order = job.kind is JobKind.TRANSLATION
+    match job.phase:
+        case JobPhase.SCHEDULED:
+            return True
+        case JobPhase.WAITING:
+            enough = len(get_eligible(state, job_id, job)) >= job.terms.min_workers
+            return enough or is_exhausted(job)
+        case JobPhase.FINISHED:
+            return order and (not is_exhausted(job) or is_at_rest(state, job_id, job))
+        case JobPhase.ENDING:
+            return is_at_rest(state, job_id, job) if order else job.open_draws == 0
+        case JobPhase.OPEN | JobPhase.CORRECTING:
+            return False
+        case _:
+            assert_never(job.phase)

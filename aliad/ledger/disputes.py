@@ -2,7 +2,9 @@
 
 With a trace from every party, validators execute the first operation at which two traces differ.
 Without, they execute the whole batch: silence neither saves a liar nor convicts a node that
-crashed. More than two thirds of the power must give the same ruling; abstaining is not a vote.
+crashed. An order's batch is always executed whole, and has no traces: what decoding does next
+follows from the text, so none of its operations can be repeated without it. More than two thirds of
+the power must give the same ruling; abstaining is not a vote.
 """
 
 from dataclasses import replace
@@ -14,8 +16,8 @@ from aliad.ledger.draws import hold, redraw
 from aliad.ledger.eras import get_validators
 from aliad.ledger.errors import require
 from aliad.ledger.events import DisputeOpened, Ruled, RulingsOpened, TraceCommitted
-from aliad.ledger.job_state import get_draw, put_draw
-from aliad.ledger.jobs import MAX_RULINGS, Draw, DrawPhase, Party, RulingMode, RulingVote
+from aliad.ledger.job_state import get_draw, get_job, put_draw
+from aliad.ledger.jobs import MAX_RULINGS, Draw, DrawPhase, JobKind, Party, RulingMode, RulingVote
 from aliad.ledger.transactions import Ruling, TraceCommit
 from aliad.ledger.validators import is_quorum
 from aliad.ledger.verdicts import convict_liars
@@ -23,13 +25,14 @@ from aliad.types import ZERO_HASH, Hash32, Millis, NodeId
 
 
 def open_dispute(ctx: Context, draw: Draw) -> None:
-    """Ask for traces, or for rulings at once if somebody is silent anyway."""
+    """Ask for traces, or for rulings at once if there will not be three traces."""
     nodes = tuple([party.node for party in draw.parties])
-    complete = all(party.revealed is not None for party in draw.parties)
-    mode = RulingMode.OPERATION if complete else RulingMode.BATCH
-    deadline = Millis(ctx.time + ctx.params.trace_ms)
+    training = get_job(ctx.state, draw.job).kind is JobKind.TRAINING
+    traced = training and all(party.revealed is not None for party in draw.parties)
+    mode = RulingMode.OPERATION if traced else RulingMode.BATCH
+    deadline = Millis(ctx.time + (ctx.params.trace_ms if traced else ctx.params.ruling_ms))
     ctx.emit(DisputeOpened(draw.job, draw.round, draw.batch, nodes, mode, deadline))
-    if complete:
+    if traced:
         put_draw(ctx, replace(draw, phase=DrawPhase.TRACE, deadline=deadline))
     else:
         open_rulings(ctx, draw)

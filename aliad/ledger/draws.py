@@ -8,7 +8,7 @@ from the others, so nobody's rate ever falls below the base.
 from dataclasses import replace
 
 from aliad.ledger.context import Context
-from aliad.ledger.events import BatchDrawn, BatchRedrawn, BatchVoided
+from aliad.ledger.events import BatchDrawn, BatchRedrawn, BatchVoided, Cause
 from aliad.ledger.job_state import (
     close_draw,
     count_draws,
@@ -17,17 +17,18 @@ from aliad.ledger.job_state import (
     get_slot,
     put_draw,
     put_job,
-    put_slot,
 )
 from aliad.ledger.jobs import (
     Draw,
     DrawPhase,
     Job,
+    JobKind,
     Party,
     RoundState,
     SlotStatus,
 )
 from aliad.ledger.params import ONE
+from aliad.ledger.returns import return_batch
 from aliad.ledger.rewards import withhold
 from aliad.ledger.shuffle import Randomness, compute_draw_seed, compute_redraw_seed
 from aliad.ledger.workers import freeze_workers, get_draw_weight, is_barred
@@ -59,7 +60,7 @@ def choose_slots(ctx: Context, job_id: JobId, job: Job, found: RoundState) -> tu
     random = Randomness(compute_draw_seed(job_id, Round(job.round - 1), ctx.block.beacon))
     accepted = _get_accepted(found)
     drawn = [place for place in accepted if found.slots[place].batch in job.forced]
-    weights = [get_draw_weight(ctx, found.slots[place].trainer) for place in accepted]
+    weights = [get_draw_weight(ctx, job.kind, found.slots[place].trainer) for place in accepted]
     count = compute_draw_count(random, job.terms.overhead, found, sum(weights))
     count = min(max(count, len(drawn)), len(accepted), max(1, found.workers // 3))
     left = [
@@ -194,16 +195,15 @@ def process_waiting_draw(ctx: Context, draw: Draw) -> None:
 
 def hold(ctx: Context, draw: Draw) -> None:
     """Take the drawn batch's reward back until a check has come about."""
-    slot = get_slot(ctx.state, draw)
-    if slot.status is not SlotStatus.ACCEPTED:
-        return
-    rate = expect_round(ctx.state, draw.job, draw.round).rate
-    withhold(ctx, draw.job, draw.round, slot.trainer, slot.work * rate)
-    put_slot(ctx, draw, replace(slot, status=SlotStatus.UNPAID))
+    if get_slot(ctx.state, draw).status is SlotStatus.ACCEPTED:
+        withhold(ctx, draw.job, draw.round, draw.slot, Cause.UNCHECKED)
 
 
 def void(ctx: Context, draw: Draw) -> None:
-    """Give up on checking a batch."""
+    """Give up on checking a batch; a convict's is not left to the customer."""
     hold(ctx, draw)
     close_draw(ctx, draw)
     ctx.emit(BatchVoided(draw.job, draw.round, draw.batch))
+    order = get_job(ctx.state, draw.job).kind is JobKind.TRANSLATION
+    if order and is_barred(ctx.state, draw.parties[0].node):
+        return_batch(ctx, draw.job, draw.round, draw.slot)

@@ -9,6 +9,7 @@ from aliad.ledger.errors import require
 from aliad.ledger.events import EscrowReturned, JobClosed
 from aliad.ledger.job_state import get_job, is_exhausted, put_job
 from aliad.ledger.jobs import CLOSED_JOB, ClosedJob, Job, JobKind, JobPhase, Outcome
+from aliad.ledger.phases import give_up, is_at_rest, wait
 from aliad.ledger.rewards import pay_round
 from aliad.ledger.transactions import CancelOrder, CloseJob
 from aliad.ledger.workers import remove_worker
@@ -31,24 +32,30 @@ def process_cancel_order(ctx: Context, sender: NodeId, tx: CancelOrder) -> None:
     job = get_job(ctx.state, tx.job)
     require(sender == job.owner, "only the customer cancels an order")
     require(job.kind is JobKind.TRANSLATION, "only orders can be cancelled")
-    require(job.phase is not JobPhase.ENDING, "the order is ending already")
-    phase = JobPhase.ENDING if job.phase is JobPhase.WAITING else job.phase
-    put_job(ctx, tx.job, replace(job, outcome=Outcome.CANCELLED, phase=phase))
+    over = job.phase in (JobPhase.FINISHED, JobPhase.ENDING)
+    require(not over, "nothing is left to cancel")
+    job = replace(job, outcome=Outcome.CANCELLED)
+    if job.phase is JobPhase.WAITING:
+        give_up(ctx, tx.job, job)
+    else:
+        put_job(ctx, tx.job, job)
 
 
 def process_finished(ctx: Context, job_id: JobId, job: Job) -> None:
-    """An order closes when its last check is over; a training job waits for its originator."""
+    """An order closes by itself, unless batches came back; a training job waits for its
+    originator."""
     if job.kind is JobKind.TRANSLATION and not is_exhausted(job):
-        put_job(ctx, job_id, replace(job, phase=JobPhase.WAITING))
-    elif job.kind is JobKind.TRANSLATION and job.open_draws == 0:
-        end_job(ctx, job_id, job, ZERO_HASH, ZERO_HASH)
-    elif job.kind is JobKind.TRAINING and ctx.time >= job.deadline:
-        put_job(ctx, job_id, replace(job, phase=JobPhase.ENDING, outcome=Outcome.FAILED))
+        wait(ctx, job_id, job)
+    elif job.kind is JobKind.TRANSLATION:
+        process_ending(ctx, job_id, job)
+    elif ctx.time >= job.deadline:
+        give_up(ctx, job_id, replace(job, outcome=Outcome.FAILED))
 
 
 def process_ending(ctx: Context, job_id: JobId, job: Job) -> None:
-    """Nothing is computed any more: end as soon as the last check is over."""
-    if job.open_draws == 0:
+    """Nothing is computed any more: end as soon as nothing can be found out."""
+    late = job.kind is JobKind.TRAINING or ctx.time >= job.deadline
+    if is_at_rest(ctx.state, job_id, job) or (late and job.open_draws == 0):
         end_job(ctx, job_id, job, ZERO_HASH, ZERO_HASH)
 
 

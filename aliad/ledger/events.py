@@ -13,6 +13,7 @@ from aliad.ledger.check_events import (
     BatchDrawn,
     BatchRedrawn,
     BatchRefuted,
+    BatchReturned,
     BatchVerified,
     BatchVoided,
     CheckCommitted,
@@ -45,6 +46,7 @@ __all__ = [
     "BatchDrawn",
     "BatchRedrawn",
     "BatchRefuted",
+    "BatchReturned",
     "BatchVerified",
     "BatchVoided",
     "CheckCommitted",
@@ -58,12 +60,14 @@ __all__ = [
 
 
 class Cause(IntEnum):
-    """Why something was taken from a node."""
+    """Why something was taken from a node. CONVICTED: pay that went back to an order's escrow when
+    its earner was convicted, together with the batches."""
 
     WRONG_RESULT = 1
     DOUBLE_VOTE = 2
     SILENCE = 3
     UNCHECKED = 4
+    CONVICTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,16 @@ class RewardForfeited:
 
 
 @dataclass(frozen=True, slots=True)
+class ForfeitUndone:
+    """What silence had cost a node in an order is in the escrow again, for the batch that it was
+    paid for will be paid to another."""
+
+    job: JobId
+    node: NodeId
+    amount: NanoAlia
+
+
+@dataclass(frozen=True, slots=True)
 class JobRewound:
     """The originator owes the parameters of ``round`` without the refuted updates."""
 
@@ -332,6 +346,8 @@ Event: TypeAlias = (
     | OriginatorVoted
     | OriginatorAdmitted
     | OriginatorRemoved
+    | BatchReturned
+    | ForfeitUndone
 )
 
 # The place in this list is the event's number in its encoding: append, never insert.

@@ -17,6 +17,7 @@ from aliad.ledger.jobs import (
     Queue,
     RoundState,
     Slot,
+    SlotStatus,
 )
 from aliad.ledger.shuffle import compute_epoch_seed, get_shuffled_index
 from aliad.ledger.state import StateReader, load, read_stored
@@ -64,11 +65,12 @@ def put_round(ctx: Context, job_id: JobId, number: Round, found: RoundState) -> 
     ctx.state.put(keys.round_record(job_id, number), ROUND.encode(found))
 
 
-def put_slot(ctx: Context, draw: Draw, slot: Slot) -> None:
-    """Store what became of the drawn batch."""
-    found = expect_round(ctx.state, draw.job, draw.round)
-    slots = (*found.slots[: draw.slot], slot, *found.slots[draw.slot + 1 :])
-    put_round(ctx, draw.job, draw.round, replace(found, slots=slots))
+def put_status(ctx: Context, job_id: JobId, number: Round, place: int, status: SlotStatus) -> None:
+    """Store what became of the batch at a place of a round."""
+    found = expect_round(ctx.state, job_id, number)
+    slot = replace(found.slots[place], status=status)
+    slots = (*found.slots[:place], slot, *found.slots[place + 1 :])
+    put_round(ctx, job_id, number, replace(found, slots=slots))
 
 
 def get_slot(state: StateReader, draw: Draw) -> Slot:

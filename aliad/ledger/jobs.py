@@ -21,6 +21,7 @@ from aliad.types import (
 )
 
 MAX_BATCHES: Final = 1 << 24
+MAX_ORDER_BATCHES: Final = 4_096
 MAX_EPOCHS: Final = 1_000
 MAX_WORKERS: Final = 4_096
 MAX_SLOTS: Final = 1_024
@@ -88,7 +89,7 @@ class Queue:
 
     epoch: Epoch
     cursor: int
-    returned: Annotated[tuple[BatchIndex, ...], AtMost(4096)]
+    returned: Annotated[tuple[BatchIndex, ...], AtMost(MAX_ORDER_BATCHES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,9 @@ class Job:
 
     ``round`` is the number of the open round or of the next one; rounds below ``vested`` are paid
     out; ``rewind`` names the round whose result must be recorded again; ``forced`` batches will be
-    drawn for certain. ``model``, ``work``, ``rate`` and ``escrow`` are an order's: which job's
-    model translates, the work its customer declared, what a mega-MAC of it costs, and what is left
-    to pay with. They are zero for training.
+    drawn for certain. The last five fields are an order's, and zero for training: which job's model
+    translates, the work that the customer declared, how much of it nobody is paid for at present,
+    what a mega-MAC of it costs, and what is left to pay with.
     """
 
     kind: JobKind
@@ -122,6 +123,7 @@ class Job:
     outcome: Outcome
     model: JobId
     work: MegaMac
+    unpaid: MegaMac
     rate: RewardRate
     escrow: NanoAlia
 
@@ -141,7 +143,11 @@ class ClosedJob:
 
 
 class SlotStatus(IntEnum):
-    """What became of one batch of a round."""
+    """What became of one batch of a round.
+
+    UNPAID: its pay was taken back while it is checked, or for ever. RETURNED: an order's batch that
+    was not verified when its trainer was convicted; another node translates it.
+    """
 
     ASSIGNED = 1
     MISSING = 2
@@ -149,6 +155,7 @@ class SlotStatus(IntEnum):
     VERIFIED = 4
     REFUTED = 5
     UNPAID = 6
+    RETURNED = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,11 @@ def pending(job_id: JobId, number: Round, node: NodeId) -> bytes:
     return PENDING + job_id + _number(number) + node
 
 
+def all_pendings(job_id: JobId) -> bytes:
+    """Prefix of what all nodes earned in a job and may still lose."""
+    return PENDING + job_id
+
+
 def pendings(job_id: JobId, number: Round) -> bytes:
     """Prefix of what all nodes earned in a round."""
     return PENDING + job_id + _number(number)

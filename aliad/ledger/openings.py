@@ -14,8 +14,16 @@ from aliad.ledger.accounts import debit, get_economy
 from aliad.ledger.context import Context
 from aliad.ledger.errors import InvalidTransaction, require
 from aliad.ledger.events import JobOpened
-from aliad.ledger.job_state import get_closed_job, put_job
-from aliad.ledger.jobs import Job, JobKind, JobPhase, JobTerms, Outcome, Queue
+from aliad.ledger.job_state import get_closed_job, get_jobs, put_job
+from aliad.ledger.jobs import (
+    MAX_ORDER_BATCHES,
+    Job,
+    JobKind,
+    JobPhase,
+    JobTerms,
+    Outcome,
+    Queue,
+)
 from aliad.ledger.params import ONE
 from aliad.ledger.transactions import OpenJob, OpenOrder
 from aliad.ledger.workers import is_model
@@ -37,6 +45,8 @@ from aliad.types import (
 LEAST_WORKERS: Final = 3
 # Every batch computed once and, at worst, checked by two.
 ESCROW_FACTOR: Final = 3
+# Every block looks at every open order.
+MAX_OPEN_ORDERS: Final = 1_000
 _SPEC_DOMAIN: Final = domain("job-spec")
 
 
@@ -67,16 +77,20 @@ def process_open_job(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenJob) -
 def process_open_order(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenOrder) -> None:
     """Start a translation order at the reward rate of now."""
     require(is_valid_terms(tx.terms) and tx.terms.epochs == 1, "the terms are out of range")
+    require(tx.terms.batches <= MAX_ORDER_BATCHES, "an order has at most 4,096 batches")
+    orders = [job for _, job in get_jobs(ctx.state) if job.kind is JobKind.TRANSLATION]
+    require(len(orders) < MAX_OPEN_ORDERS, "too many orders are open")
     model = get_closed_job(ctx.state, tx.model)
     if model is None or not is_model(model):
         raise InvalidTransaction("no job has finished this model")
     require(model.parameters == tx.terms.parameters, "the parameters are not the model's")
     rate = get_economy(ctx.state).reward_rate
+    require(tx.work > 0, "an order is work")
     require(tx.escrow >= ESCROW_FACTOR * tx.work * rate, "the escrow does not cover the order")
     debit(ctx, sender, tx.escrow)
     job = _make_job(ctx, sender, JobKind.TRANSLATION, tx)
-    order = replace(job, model=tx.model, work=tx.work, rate=rate, escrow=tx.escrow)
-    _open(ctx, job_id, order)
+    job = replace(job, model=tx.model, work=tx.work, unpaid=tx.work, rate=rate, escrow=tx.escrow)
+    _open(ctx, job_id, job)
 
 
 def _make_job(ctx: Context, sender: NodeId, kind: JobKind, tx: OpenJob | OpenOrder) -> Job:
@@ -101,6 +115,7 @@ def _make_job(ctx: Context, sender: NodeId, kind: JobKind, tx: OpenJob | OpenOrd
         outcome=Outcome.CLOSED,
         model=JobId(ZERO_HASH),
         work=MegaMac(0),
+        unpaid=MegaMac(0),
         rate=RewardRate(0),
         escrow=NanoAlia(0),
     )

@@ -47,12 +47,17 @@ class Stake:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A worker's history over all jobs. Rewards go to ``reward_to``."""
+    """A worker's history over all jobs. Rewards go to ``reward_to``.
+
+    ``verified`` batches are of training jobs, ``translated`` ones of orders: anybody can open an
+    order and check itself, so the second number vouches for nothing but orders.
+    """
 
     verified: int
     barred: bool
     reward_to: NodeId
     services: Annotated[tuple[JobId, ...], AtMost(MAX_SERVICES)]
+    translated: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,11 @@
 """Rewards: minted when work is accepted, pending until its round vests, burned on conviction.
 
 A training job mints new tokens. A translation order burns as much from its customer's escrow as
-it mints, so ordering from oneself gains nothing.
+it mints, so ordering from oneself gains nothing; both in one step, which leaves the totals and the
+reward rate alone: they must not be numbers that one can drive with one's own money.
+
+An order's escrow always covers the batches that nobody is paid for yet. Checks are paid from what
+is left beyond that.
 """
 
 from dataclasses import replace
@@ -15,11 +19,12 @@ from aliad.ledger.accounts import (
     mint,
     put_economy,
     put_pending,
+    unburn,
 )
 from aliad.ledger.context import Context
-from aliad.ledger.events import Cause, RewardEarned, RewardForfeited, RewardVested
-from aliad.ledger.job_state import get_job, get_round, put_job
-from aliad.ledger.jobs import Job, JobKind, JobPhase
+from aliad.ledger.events import Cause, ForfeitUndone, RewardEarned, RewardForfeited, RewardVested
+from aliad.ledger.job_state import expect_round, get_job, get_round, put_job, put_status
+from aliad.ledger.jobs import Job, JobKind, JobPhase, Slot, SlotStatus
 from aliad.ledger.records import AMOUNT
 from aliad.ledger.state import read_stored
 from aliad.ledger.workers import get_standing
@@ -38,20 +43,23 @@ def earn(
     check: bool,
 ) -> None:
     """Mint the reward for a batch; it stays pending."""
-    amount = mint(ctx, _pay_from_escrow(ctx, job_id, work * rate))
-    _count_work(ctx, work)
+    if get_job(ctx.state, job_id).kind is JobKind.TRAINING:
+        amount = mint(ctx, work * rate)
+        _count_work(ctx, work)
+    else:
+        amount = _pay_from_escrow(ctx, job_id, work, rate, check=check)
     before = get_pending(ctx.state, job_id, number, node)
     put_pending(ctx, job_id, number, node, before + amount)
     ctx.emit(RewardEarned(job_id, number, batch, node, amount, check))
 
 
-def _pay_from_escrow(ctx: Context, job_id: JobId, reward: int) -> int:
+def _pay_from_escrow(
+    ctx: Context, job_id: JobId, work: MegaMac, rate: RewardRate, *, check: bool
+) -> NanoAlia:
     job = get_job(ctx.state, job_id)
-    if job.kind is JobKind.TRAINING:
-        return reward
-    paid = min(reward, job.escrow)
-    put_job(ctx, job_id, replace(job, escrow=NanoAlia(job.escrow - paid)))
-    burn(ctx, paid)
+    unpaid = MegaMac(job.unpaid if check else job.unpaid - work)
+    paid = NanoAlia(min(work * rate, job.escrow - unpaid * rate))
+    put_job(ctx, job_id, replace(job, unpaid=unpaid, escrow=NanoAlia(job.escrow - paid)))
     return paid
 
 
@@ -61,17 +69,31 @@ def _count_work(ctx: Context, work: MegaMac) -> None:
     put_economy(ctx, replace(economy, era_work=MegaMac(total)))
 
 
-def withhold(ctx: Context, job_id: JobId, number: Round, node: NodeId, reward: int) -> None:
-    """Take back the reward for one batch whose check did not come about; orders get it back."""
-    pending = get_pending(ctx.state, job_id, number, node)
+def withhold(ctx: Context, job_id: JobId, number: Round, place: int, cause: Cause) -> None:
+    """Take back the reward for one accepted batch; an order gets it back."""
+    found = expect_round(ctx.state, job_id, number)
+    slot = found.slots[place]
+    reward = slot.work * found.rate
+    pending = get_pending(ctx.state, job_id, number, slot.trainer)
     taken = NanoAlia(min(pending, reward))
-    put_pending(ctx, job_id, number, node, pending - taken)
-    job = get_job(ctx.state, job_id)
-    if job.kind is JobKind.TRANSLATION:
-        put_job(ctx, job_id, replace(job, escrow=NanoAlia(job.escrow + taken)))
-    else:
+    put_pending(ctx, job_id, number, slot.trainer, pending - taken)
+    put_status(ctx, job_id, number, place, SlotStatus.UNPAID)
+    ctx.emit(RewardForfeited(job_id, slot.trainer, taken, cause))
+    if get_job(ctx.state, job_id).kind is JobKind.TRAINING:
         burn(ctx, taken)
-    ctx.emit(RewardForfeited(job_id, node, taken, Cause.UNCHECKED))
+    else:
+        _refund_batch(ctx, job_id, slot, NanoAlia(reward - taken), reward)
+
+
+def _refund_batch(ctx: Context, job_id: JobId, slot: Slot, missing: NanoAlia, reward: int) -> None:
+    """The whole reward goes back. What is missing was burned for the trainer's silence since: that
+    was its loss, and must not become the customer's, who pays for the batch again."""
+    job = get_job(ctx.state, job_id)
+    unpaid = MegaMac(job.unpaid + slot.work)
+    put_job(ctx, job_id, replace(job, unpaid=unpaid, escrow=NanoAlia(job.escrow + reward)))
+    if missing:
+        unburn(ctx, missing)
+        ctx.emit(ForfeitUndone(job_id, slot.trainer, missing))
 
 
 def forfeit(ctx: Context, job_id: JobId, node: NodeId, cause: Cause) -> NanoAlia:

@@ -18,25 +18,30 @@ from aliad.ledger.job_state import (
     put_round,
 )
 from aliad.ledger.jobs import Draw, Job, JobKind, JobPhase, Outcome, SlotStatus
+from aliad.ledger.phases import give_up
+from aliad.ledger.returns import put_back
 from aliad.ledger.transactions import RoundRecord
 from aliad.types import JobId, Millis, Round
 
 
 def process_refutation(ctx: Context, draw: Draw, *, forced: bool) -> None:
-    """A wrong update is in the job: put its batch back, and undo what was built on it.
+    """A wrong update is in the job: put its batch back, and undo what was built on it. Nothing is
+    built on an order's batch.
 
     ``forced``: nobody's result was right, so the batch will be drawn again for certain.
     """
     job = get_job(ctx.state, draw.job)
     if forced and draw.batch not in job.forced:
         job = replace(job, forced=(*job.forced, draw.batch))
+    if job.kind is JobKind.TRANSLATION:
+        put_job(ctx, draw.job, job)
+        put_back(ctx, draw.job, draw.round, draw.batch, draw.parties[0].node)
+        return
     found = expect_round(ctx.state, draw.job, draw.round)
     put_round(
         ctx, draw.job, draw.round, replace(found, after=give_back(found.after, (draw.batch,)))
     )
-    if job.kind is JobKind.TRANSLATION:
-        put_job(ctx, draw.job, replace(job, queue=give_back(job.queue, (draw.batch,))))
-    elif found.discarded:
+    if found.discarded:
         put_job(ctx, draw.job, job)
     else:
         rewind(ctx, draw.job, job, draw.round)
@@ -104,5 +109,5 @@ def end_if_hopeless(ctx: Context, job_id: JobId, job: Job) -> bool:
     """Whether the originator has been silent too often; the job then ends."""
     hopeless = job.abandoned >= ctx.params.max_abandoned
     if hopeless:
-        put_job(ctx, job_id, replace(job, phase=JobPhase.ENDING, outcome=Outcome.FAILED))
+        give_up(ctx, job_id, replace(job, outcome=Outcome.FAILED))
     return hopeless

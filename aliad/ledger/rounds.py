@@ -21,7 +21,6 @@ from aliad.ledger.errors import require
 from aliad.ledger.events import (
     BatchAccepted,
     BatchMissing,
-    JobFinished,
     RoundAbandoned,
     RoundOpened,
     RoundRecorded,
@@ -37,6 +36,7 @@ from aliad.ledger.job_state import (
     take_batches,
 )
 from aliad.ledger.jobs import Job, JobKind, JobPhase, RoundState, Slot, SlotStatus
+from aliad.ledger.phases import finish, wait
 from aliad.ledger.records import NODES, Nodes
 from aliad.ledger.rewards import earn
 from aliad.ledger.rewinds import end_if_hopeless, process_correction, start_correction
@@ -111,19 +111,6 @@ def _open_or_not(
         wait(ctx, job_id, job)
     else:
         open_round(ctx, job_id, job, seed, trainers, workers)
-
-
-def wait(ctx: Context, job_id: JobId, job: Job) -> None:
-    """There are not enough workers at the moment."""
-    deadline = Millis(ctx.time + ctx.params.close_ms)
-    put_job(ctx, job_id, replace(job, phase=JobPhase.WAITING, deadline=deadline))
-
-
-def finish(ctx: Context, job_id: JobId, job: Job) -> None:
-    """Every batch is recorded."""
-    deadline = Millis(ctx.time + ctx.params.close_ms)
-    put_job(ctx, job_id, replace(job, phase=JobPhase.FINISHED, deadline=deadline))
-    ctx.emit(JobFinished(job_id, job.round))
 
 
 def open_round(
@@ -205,10 +192,18 @@ def check_results(ctx: Context, job: Job, found: RoundState, tx: RoundRecord) ->
         else:
             check_result(ctx, job, slot, result)
     check_signatures(ctx, job, found, tx)
-    moved = tx.parameters != job.parameters
-    if moved:
+    if job.kind is JobKind.TRANSLATION:
+        check_order(job, tx)
+    elif tx.parameters != job.parameters:
         require(any(tx.results), "parameters cannot change without a result")
-        require(job.kind is JobKind.TRAINING, "an order does not change parameters")
+
+
+def check_order(job: Job, tx: RoundRecord) -> None:
+    """Batches of an order add up to nothing, and cost no more than what was declared for them."""
+    require(tx.parameters == job.parameters, "an order does not change parameters")
+    require(tx.aggregate == ZERO_HASH, "an order has no aggregate")
+    work = sum(result.work for result in tx.results if result is not None)
+    require(work <= job.unpaid, "this is more work than the order was opened for")
 
 
 def check_result(ctx: Context, job: Job, slot: Slot, result: Result) -> None:

@@ -1,11 +1,9 @@
 """What follows from a verdict: pay and history for the honest, conviction for the others."""
 
-from dataclasses import replace
-
 from aliad.ledger.context import Context
 from aliad.ledger.convictions import convict
 from aliad.ledger.events import BatchRefuted, BatchVerified, Cause
-from aliad.ledger.job_state import close_draw, expect_round, get_slot, put_slot
+from aliad.ledger.job_state import close_draw, expect_round, get_job, get_slot, put_status
 from aliad.ledger.jobs import Draw, Party, SlotStatus
 from aliad.ledger.rewards import earn
 from aliad.ledger.rewinds import process_refutation
@@ -20,8 +18,8 @@ def accept_batch(ctx: Context, draw: Draw, checkers: tuple[Party, ...]) -> None:
     if owed and not is_barred(ctx.state, slot.trainer):
         rate = expect_round(ctx.state, draw.job, draw.round).rate
         earn(ctx, draw.job, draw.round, slot.batch, slot.trainer, slot.work, rate, check=False)
-    put_slot(ctx, draw, replace(slot, status=SlotStatus.VERIFIED))
-    count_verified(ctx, slot.trainer)
+    put_status(ctx, draw.job, draw.round, draw.slot, SlotStatus.VERIFIED)
+    count_verified(ctx, get_job(ctx.state, draw.job).kind, slot.trainer)
     paid = tuple([party for party in checkers if party.revealed is not None])
     pay_checkers(ctx, draw, paid)
     close_draw(ctx, draw)
@@ -33,10 +31,11 @@ def pay_checkers(ctx: Context, draw: Draw, checkers: tuple[Party, ...]) -> None:
     """A check is work like any other."""
     slot = get_slot(ctx.state, draw)
     rate = expect_round(ctx.state, draw.job, draw.round).rate
+    kind = get_job(ctx.state, draw.job).kind
     for party in checkers:
         if is_barred(ctx.state, party.node):
             continue
-        count_verified(ctx, party.node)
+        count_verified(ctx, kind, party.node)
         earn(ctx, draw.job, draw.round, slot.batch, party.node, slot.work, rate, check=True)
 
 
@@ -57,7 +56,7 @@ def refute_batch(
     ctx: Context, draw: Draw, honest: tuple[Party, ...], operation: Hash32, digest: Hash32
 ) -> None:
     """The trainer lied: pay the honest checkers, take the update out of the job."""
-    put_slot(ctx, draw, replace(get_slot(ctx.state, draw), status=SlotStatus.REFUTED))
+    put_status(ctx, draw.job, draw.round, draw.slot, SlotStatus.REFUTED)
     pay_checkers(ctx, draw, tuple([party for party in honest if party.revealed is not None]))
     close_draw(ctx, draw)
     ctx.emit(BatchRefuted(draw.job, draw.round, draw.batch, operation, digest))

@@ -24,7 +24,7 @@ from aliad.types import JobId, NodeId
 
 def get_standing(state: StateReader, node: NodeId) -> Standing:
     """A node's history; nodes never heard of have an empty one."""
-    return load(state, keys.standing(node), STANDING) or Standing(0, False, node, ())
+    return load(state, keys.standing(node), STANDING) or Standing(0, False, node, (), 0)
 
 
 def put_standing(ctx: Context, node: NodeId, standing: Standing) -> None:
@@ -135,13 +135,21 @@ def process_miss(ctx: Context, service: JobId, node: NodeId) -> int:
     return strikes
 
 
-def count_verified(ctx: Context, node: NodeId) -> None:
+def count_verified(ctx: Context, kind: JobKind, node: NodeId) -> None:
     """The node's result was one of the equal ones of a verified draw."""
     standing = get_standing(ctx.state, node)
-    put_standing(ctx, node, replace(standing, verified=standing.verified + 1))
+    if kind is JobKind.TRAINING:
+        standing = replace(standing, verified=standing.verified + 1)
+    else:
+        standing = replace(standing, translated=standing.translated + 1)
+    put_standing(ctx, node, standing)
 
 
-def get_draw_weight(ctx: Context, node: NodeId) -> int:
-    """How much likelier than others a node's batches are drawn; never less than 1."""
-    newcomer = get_standing(ctx.state, node).verified < ctx.params.newcomer_batches
-    return max(1, ctx.params.newcomer_factor) if newcomer else 1
+def get_draw_weight(ctx: Context, kind: JobKind, node: NodeId) -> int:
+    """How much likelier than others a node's batches are drawn; never less than 1.
+
+    What was verified in orders does not count in training: it may have been one's own order.
+    """
+    standing = get_standing(ctx.state, node)
+    history = standing.verified + (standing.translated if kind is JobKind.TRANSLATION else 0)
+    return max(1, ctx.params.newcomer_factor) if history < ctx.params.newcomer_batches else 1

@@ -20,6 +20,7 @@ CAUSES = {
     e.Cause.DOUBLE_VOTE: "two contradicting votes were proven",
     e.Cause.SILENCE: "no answer in time to a check",
     e.Cause.UNCHECKED: "no check of the batch came about; nobody is at fault",
+    e.Cause.CONVICTED: "another node translates the batch and is paid for it",
 }
 
 
@@ -193,6 +194,13 @@ def tell(event: e.Event, me: NodeId | None = None) -> str:  # noqa: PLR0911, PLR
             return f"{_who(event.subject, me)} may open training jobs"
         case e.OriginatorRemoved():
             return f"{_who(event.subject, me)} may no longer open training jobs"
+        case e.BatchReturned():
+            return f"{_batch(event)} by {_who(event.trainer, me)} went back, to be translated again"
+        case e.ForfeitUndone():
+            return (
+                f"{alia(event.amount)} that {_who(event.node, me)} had forfeited by silence are in "
+                f"the escrow of order {short_job(event.job)} again"
+            )
         case _:
             assert_never(event)
 

@@ -59,13 +59,16 @@ class Model:
             case ev.RewardVested(job, _, node, paid_to, amount):
                 self.move(("pending", job, node), ("balance", paid_to), amount)
             case ev.RewardForfeited(job, node, amount, cause):
-                back = job in self.orders and cause is ev.Cause.UNCHECKED
+                back = cause in (ev.Cause.UNCHECKED, ev.Cause.CONVICTED) and job in self.orders
                 self.move(("pending", job, node), ("escrow", job) if back else None, amount)
             case ev.NodeConvicted(node):
                 for place in ("bond", "unbonding"):
                     self.move((place, node), None, self.amounts[place, node])
             case ev.EscrowReturned(job, owner, amount):
                 self.move(("escrow", job), ("balance", owner), amount)
+            case ev.ForfeitUndone(job, _, amount):
+                self.burned -= amount
+                self.amounts["escrow", job] += amount
             case ev.BatchRedrawn(job, number, batch):
                 self.paid.discard((job, number, batch, "trainer"))
             case _:
@@ -80,10 +83,12 @@ class Model:
         batch = (event.job, event.round, event.batch, role)
         assert batch not in self.paid, "a batch was paid twice"
         self.paid.add(batch)
-        self.minted += event.amount
-        self.amounts["pending", event.job, event.node] += event.amount
+        place = ("pending", event.job, event.node)
         if event.job in self.orders:
-            self.move(("escrow", event.job), None, event.amount)
+            self.move(("escrow", event.job), place, event.amount)
+        else:
+            self.minted += event.amount
+            self.amounts[place] += event.amount
 
     def compare(self, state: StateReader) -> None:
         """Raises AssertionError where the ledger disagrees."""

@@ -85,7 +85,7 @@ def times_drawn(chain: Chain, training: Training, found: RoundState, rounds: int
 
 
 def make_veterans(chain: Chain, nodes: list[NodeId]) -> None:
-    standing = STANDING.encode(Standing(20, False, NodeId(ZERO_HASH), ()))
+    standing = STANDING.encode(Standing(20, False, NodeId(ZERO_HASH), (), 0))
     chain.state.adopt({keys.standing(node): standing for node in nodes})
 
 

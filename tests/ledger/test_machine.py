@@ -36,11 +36,11 @@ from aliad.ledger.transactions import (
 )
 from aliad.types import ZERO_HASH, Hash32, JobId, MegaMac, Millis, NanoAlia, NodeId
 from tests.ledger.attacks.acting import correct
-from tests.ledger.attacks.money import make_model
 from tests.ledger.attacks.stakes import double_vote
 from tests.ledger.chain import BY_NODE, OWNER, VALIDATORS, Chain, hash_of, key
 from tests.ledger.invariants import check_state
 from tests.ledger.model import Model
+from tests.ledger.ordering import make_model
 from tests.ledger.training import BATCH_WORK, ENGINE, Manifest, Training, make_terms
 
 USERS = [key(f"user {number}") for number in range(3)]

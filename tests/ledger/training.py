@@ -12,7 +12,13 @@ from aliad.ledger.commitments import (
     get_result_message,
 )
 from aliad.ledger.events import BatchDrawn, RoundOpened
-from aliad.ledger.job_state import expect_round, get_draw, get_draws, get_job
+from aliad.ledger.job_state import (
+    expect_round,
+    get_draw,
+    get_draws,
+    get_job,
+    get_round,
+)
 from aliad.ledger.jobs import Draw, Job, JobKind, JobPhase, JobTerms, RulingMode, Slot
 from aliad.ledger.transactions import (
     RESULT_DOMAIN,
@@ -30,6 +36,7 @@ from aliad.ledger.transactions import (
 )
 from aliad.ledger.workers import is_barred
 from aliad.types import (
+    ZERO_HASH,
     BatchIndex,
     Hash32,
     JobId,
@@ -121,6 +128,15 @@ class Training:
             self.chain.block()
         raise AssertionError(f"no round opened: {self.job.phase!r}")
 
+    def slots(self) -> list[Slot]:
+        """All batches of the rounds that have not vested."""
+        job = self.job
+        rounds = [
+            get_round(self.chain.state, self.id, Round(number))
+            for number in range(job.vested, job.round + 1)
+        ]
+        return [slot for found in rounds if found is not None for slot in found.slots]
+
     def truth(self, number: Round, batch: BatchIndex) -> Hash32:
         """The digest of the update that an honest node computes."""
         parameters = expect_round(self.chain.state, self.id, number).parameters
@@ -176,7 +192,8 @@ class Training:
         moved = any(result is not None for result in results)
         training = self.job.kind is JobKind.TRAINING
         parameters = hash_of("parameters", number) if moved and training else self.job.parameters
-        return RoundRecord(self.id, number, results, hash_of("aggregate", number), parameters)
+        aggregate = hash_of("aggregate", number) if training else ZERO_HASH
+        return RoundRecord(self.id, number, results, aggregate, parameters)
 
     def record(
         self,

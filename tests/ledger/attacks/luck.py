@@ -3,7 +3,7 @@
 from aliad.ledger import draws, keys, workers
 from aliad.ledger.accounts import get_pending
 from aliad.ledger.job_state import expect_round
-from aliad.ledger.jobs import RoundState
+from aliad.ledger.jobs import JobKind, RoundState
 from aliad.ledger.records import STANDING, Standing
 from aliad.ledger.shuffle import Randomness
 from aliad.types import NodeId, Round
@@ -33,19 +33,22 @@ def fresh_keys() -> None:
     """A cheat takes a new key after each conviction: new keys are drawn eight times as often."""
     chain = Chain()
     veteran, newcomer = NodeId(hash_of("veteran")), NodeId(hash_of("newcomer"))
-    standing = Standing(chain.params.newcomer_batches, False, veteran, ())
+    standing = Standing(chain.params.newcomer_batches, False, veteran, (), 0)
     chain.state.adopt({keys.standing(veteran): STANDING.encode(standing)})
     ctx = chain.rule_context()
-    assert workers.get_draw_weight(ctx, newcomer) == 8 * workers.get_draw_weight(ctx, veteran) == 8
+    for kind in JobKind:
+        assert workers.get_draw_weight(ctx, kind, newcomer) == 8
+        assert workers.get_draw_weight(ctx, kind, veteran) == 1
 
 
 def long_record() -> None:
     """No record is so good that its owner is drawn less than others."""
     chain = Chain()
     node = NodeId(hash_of("veteran"))
-    standing = Standing(10**6, False, node, ())
+    standing = Standing(10**6, False, node, (), 10**6)
     chain.state.adopt({keys.standing(node): STANDING.encode(standing)})
-    assert workers.get_draw_weight(chain.rule_context(), node) >= 1
+    for kind in JobKind:
+        assert workers.get_draw_weight(chain.rule_context(), kind, node) >= 1
 
 
 def crowding_out() -> None:

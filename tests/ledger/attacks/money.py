@@ -1,35 +1,33 @@
 """Attacks on rewards, escrow and fees."""
 
-from dataclasses import replace
-
 from aliad.ledger.accounts import get_economy
-from aliad.ledger.errors import InvalidTransaction
 from aliad.ledger.events import (
-    JobClosed,
     RewardVested,
 )
-from aliad.ledger.job_state import get_draws
-from aliad.ledger.jobs import DrawPhase, JobPhase
 from aliad.ledger.params import Params
 from aliad.ledger.transactions import (
-    CloseJob,
     OpenJob,
-    OpenOrder,
     RegisterWorker,
     Transfer,
-    compute_transaction_id,
 )
 from aliad.types import (
-    JobId,
-    MegaMac,
     Millis,
     NanoAlia,
-    NodeId,
 )
 from tests.ledger.attacks.acting import OFTEN, refused
-from tests.ledger.chain import OWNER, Chain, hash_of, key
+from tests.ledger.chain import OWNER, Chain, key
 from tests.ledger.invariants import check_state
-from tests.ledger.training import BATCH_WORK, ENGINE, Manifest, Training, make_terms
+from tests.ledger.ordering import (
+    FEE,
+    FUNDS,
+    get_earned,
+    make_model,
+    make_order,
+    place,
+    run_order,
+    serve,
+)
+from tests.ledger.training import ENGINE, Manifest, Training, make_terms
 
 
 def early_vesting() -> None:
@@ -66,61 +64,23 @@ def training_without_leave() -> None:
     refused(chain, chain.tx(key("stranger"), body))
 
 
-def make_model(chain: Chain) -> JobId:
-    """A finished training job whose workers have tokens."""
-    training = Training(chain, workers=4, batches=4, epochs=1, overhead=0)
-    for _ in range(10):
-        if training.job.phase is JobPhase.FINISHED:
-            break
-        training.record() if training.job.phase is JobPhase.OPEN else chain.block()
-    body = CloseJob(training.id, training.job.parameters, hash_of("m"), hash_of("c"))
-    chain.send(OWNER, body)
-    return training.id
-
-
-def make_order(chain: Chain, model: JobId, customer: NodeId) -> tuple[OpenOrder, Manifest]:
-    manifest = Manifest(6)
-    parameters = next(e.parameters for e in chain.events(JobClosed) if e.job == model)
-    terms = replace(make_terms(manifest, epochs=1), parameters=parameters)
-    work = MegaMac(6 * BATCH_WORK)
-    rate = get_economy(chain.state).reward_rate
-    return OpenOrder(model, terms, b"", work, NanoAlia(3 * work * rate)), manifest
-
-
 def order_from_oneself() -> None:
-    """Customer and workers are one person: what it gains is never more than what it burned."""
+    """Customer and workers are one person: it gains nothing, and moves neither the totals, which
+    have an end, nor the work that sets the next reward rate."""
     chain = Chain(Params(min_fee=NanoAlia(1)))
     model = make_model(chain)
-    customer = key("worker 0")
-    chain.give(customer.node_id, 10**9)
+    crew = [key(f"worker {number}") for number in range(4)]
+    chain.give(crew[0].node_id, FUNDS)
+    serve(chain, model, crew)
     before = get_economy(chain.state)
-    body, manifest = make_order(chain, model, customer.node_id)
-    opening = chain.tx(customer, body, fee=1)
-    chain.block(opening)
-    job_id = JobId(compute_transaction_id(opening))
-    training = Training.of_order(chain, job_id, manifest, customer)
-    for number in range(4):
-        worker = key(f"worker {number}")
-        chain.send(worker, RegisterWorker(model, 2_000, 1, ENGINE, worker.node_id))
-    run_order(training)
+    order = place(chain, *make_order(chain, model), crew[0])
+    run_order(order)
     after = get_economy(chain.state)
-    assert after.minted > before.minted
-    assert after.minted - before.minted <= after.burned - before.burned
+    assert get_earned(order) > 0
+    assert after.minted == before.minted
+    assert after.burned == before.burned + FEE
+    assert after.era_work == before.era_work
     check_state(chain.state)
-
-
-def run_order(training: Training) -> None:
-    chain = training.chain
-    for _ in range(40):
-        try:
-            phase = training.job.phase
-        except InvalidTransaction:
-            return
-        training.record() if phase is JobPhase.OPEN else chain.block()
-        for draw in get_draws(chain.state, training.id):
-            if draw.phase is DrawPhase.COMMIT:
-                training.check(draw)
-    raise AssertionError("the order does not end")
 
 
 def free_flood() -> None:

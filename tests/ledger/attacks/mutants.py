@@ -27,7 +27,7 @@ from aliad.ledger import (
     verdicts,
     workers,
 )
-from aliad.ledger.accounts import credit
+from aliad.ledger.accounts import credit, mint
 from aliad.ledger.context import Context
 from aliad.ledger.convictions import convict
 from aliad.ledger.draws import compute_draw_count, redraw
@@ -36,7 +36,7 @@ from aliad.ledger.events import (
     Cause,
 )
 from aliad.ledger.job_state import get_job
-from aliad.ledger.jobs import Draw, RoundState, RulingVote
+from aliad.ledger.jobs import Draw, JobKind, RoundState, RulingVote
 from aliad.ledger.rewinds import process_refutation
 from aliad.ledger.shuffle import Randomness
 from aliad.ledger.stakes import get_stake
@@ -48,8 +48,10 @@ from aliad.types import (
     ZERO_HASH,
     Hash32,
     JobId,
+    MegaMac,
     NanoAlia,
     NodeId,
+    RewardRate,
     Round,
 )
 from tests.ledger.attacks import checks as on_checks
@@ -167,8 +169,10 @@ def pay_at_once(ctx: Context, job_id: JobId) -> None:
         rewards.pay_round(ctx, job_id, Round(number))
 
 
-def mint_only(ctx: Context, job_id: JobId, reward: int) -> int:
-    return reward
+def mint_only(
+    ctx: Context, job_id: JobId, work: MegaMac, rate: RewardRate, *, check: bool
+) -> NanoAlia:
+    return mint(ctx, work * rate)
 
 
 def debit_nothing(ctx: Context, node: NodeId, amount: int) -> None:
@@ -192,11 +196,11 @@ UNSALTED = several(
 )
 
 
-def weight_of_one(ctx: Context, node: NodeId) -> int:
+def weight_of_one(ctx: Context, kind: JobKind, node: NodeId) -> int:
     return 1
 
 
-def weight_by_merit(ctx: Context, node: NodeId) -> int:
+def weight_by_merit(ctx: Context, kind: JobKind, node: NodeId) -> int:
     return 8 if workers.get_standing(ctx.state, node).verified < 20 else 0
 
 
