@@ -1,37 +1,35 @@
 """SIGKILL at any moment: what is handed out afterwards is right, and what was promised is kept."""
 
+import os
 import random
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
 
 from aliad.store.blobs import BlobStore
 from aliad.types import PeerId
 from tests.store.blob_writer import BLOBS, ROOM, content, manifest, pieces
+from tests.store.forks import Forks, forking
 
 KILLS = 15
 
 
-def run_and_kill(directory: Path, seed: int) -> list[str]:
+def run_and_kill(forks: Forks, directory: Path, seed: int) -> list[str]:
     """What the process printed until it was killed."""
-    writer = subprocess.Popen(
-        [sys.executable, "-m", "tests.store.blob_writer", str(directory), str(seed)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    writer = forks.fork(str(directory), str(seed))
     dice = random.Random(seed)
-    printed: list[str] = []
+    printed = b""
     try:
-        assert writer.stdout is not None
-        for _ in range(1 + dice.randrange(40)):
-            printed.append(writer.stdout.readline())
-        assert all(printed), "the writer ended before it was killed"
+        lines = 1 + dice.randrange(40)
+        while printed.count(b"\n") < lines:
+            chunk = os.read(writer.stdout.fileno(), 64)
+            assert chunk, "the writer ended before it was killed"
+            printed += chunk
         time.sleep(dice.random() * 0.01)
     finally:
-        writer.kill()
-        rest, _ = writer.communicate()
-    return [line.strip() for line in printed] + rest.splitlines()
+        rest, code = writer.kill()
+    assert code == -signal.SIGKILL, "the writer ended before it was killed"
+    return (printed + rest).decode().splitlines()
 
 
 def check(store: BlobStore, pins: set[str]) -> None:
@@ -58,10 +56,18 @@ def check(store: BlobStore, pins: set[str]) -> None:
 
 
 def test_a_killed_store_is_right(tmp_path: Path) -> None:
+    with forking("tests.store.blob_writer") as forks:
+        kill_again_and_again(forks, tmp_path)
+    last = BlobStore(tmp_path / "blobs", ROOM)
+    for number in range(3):
+        assert last.read(last.add_bytes(content(number))) == content(number)
+
+
+def kill_again_and_again(forks: Forks, tmp_path: Path) -> None:
     pins: set[str] = set()
     resumed = 0
     for seed in range(KILLS):
-        printed = run_and_kill(tmp_path, seed)
+        printed = run_and_kill(forks, tmp_path, seed)
         pins |= {f"job-{line.split()[1]}" for line in printed if line.startswith("pinned ")}
         store = BlobStore(tmp_path / "blobs", ROOM)
         check(store, pins)
@@ -71,6 +77,3 @@ def test_a_killed_store_is_right(tmp_path: Path) -> None:
         assert not list((tmp_path / "blobs").glob("*/.tmp-*")), "left behind"
     assert pins, "no pin was ever made: the kills come too early to show anything"
     assert resumed, "no transfer was ever interrupted: the kills show nothing about resuming"
-    last = BlobStore(tmp_path / "blobs", ROOM)
-    for number in range(3):
-        assert last.read(last.add_bytes(content(number))) == content(number)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from aliad.store.verification import verify_chain
 from aliad.types import Height
 from tests.store.chains import FORMAT, GENESIS, SeededExecutor, everything, fill
 from tests.store.committer import KINDS, vote
+from tests.store.forks import Forks, forking
 from tests.store.ledger_chain import FUNDED
 from tests.store.ledger_chain import GENESIS as LEDGER_GENESIS
 
@@ -38,20 +40,20 @@ def start_child(kind: str, directory: Path, *more: str) -> subprocess.Popen[byte
     return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, bufsize=0)
 
 
-def run_until_killed(kind: str, directory: Path, dice: random.Random) -> tuple[int, int]:
+def run_until_killed(
+    forks: Forks, kind: str, directory: Path, dice: random.Random
+) -> tuple[int, int]:
     """Kill a child at a seeded moment; returns the last height it said it signed and committed."""
-    child = start_child(kind, directory)
-    assert child.stdout is not None
+    child = forks.fork(kind, str(directory), str(SMALL_BUFFER))
     try:
-        output = read_upto(child, b"ready\n")
+        output = read_upto(child.stdout, b"ready\n")
         lines, moment = dice.randrange(40), dice.random() * 0.004
         while output.count(b"\n") < lines + 1:
             output += os.read(child.stdout.fileno(), 64)
         time.sleep(moment)
     finally:
-        child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate(timeout=PATIENCE)
-    assert child.returncode == -signal.SIGKILL, "the child ended before it was killed"
+        rest, code = child.kill()
+    assert code == -signal.SIGKILL, "the child ended before it was killed"
     signed = committed = 0
     for line in (output + rest).split(b"\n")[:-1]:  # the last line may be torn
         word, _, number = line.partition(b" ")
@@ -60,13 +62,12 @@ def run_until_killed(kind: str, directory: Path, dice: random.Random) -> tuple[i
     return signed, committed
 
 
-def read_upto(child: subprocess.Popen[bytes], mark: bytes) -> bytes:
-    assert child.stdout is not None
+def read_upto(stdout: FileIO, mark: bytes) -> bytes:
     output = b""
     while mark not in output:
-        ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
+        ready, _, _ = select.select([stdout], [], [], PATIENCE)
         assert ready, "the child says nothing"
-        chunk = os.read(child.stdout.fileno(), 4096)
+        chunk = os.read(stdout.fileno(), 4096)
         assert chunk, f"the child ended early, saying {output!r}"
         output += chunk
     return output
@@ -112,6 +113,11 @@ def check_after_kill(kind: str, directory: Path, twin: Twin, signed: int, commit
 
 @pytest.mark.timeout(1800)
 def test_kill_9_a_hundred_times_tears_no_block(tmp_path: Path) -> None:
+    with forking("tests.store.committer") as forks:
+        kill_again_and_again(forks, tmp_path)
+
+
+def kill_again_and_again(forks: Forks, tmp_path: Path) -> None:
     dice = random.Random(20260)
     twin, kills, tips = Twin(), 0, []
     for number in range(KILLS):
@@ -119,7 +125,7 @@ def test_kill_9_a_hundred_times_tears_no_block(tmp_path: Path) -> None:
         if number % KILLS_PER_CHAIN == 0:
             twin, signed, committed = Twin(), 0, 0
             kind = "ledger" if number // KILLS_PER_CHAIN % 2 else "seeded"
-        told = run_until_killed(kind, directory, dice)
+        told = run_until_killed(forks, kind, directory, dice)
         kills += 1
         signed, committed = max(signed, told[0]), max(committed, told[1])
         tip = check_after_kill(kind, directory, twin, signed, committed)
