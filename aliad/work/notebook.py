@@ -13,7 +13,7 @@ from aliad.ledger.schema import AtMost, Schema
 from aliad.ledger.state import read_stored
 from aliad.spec.dataset import DatasetIndex
 from aliad.spec.job import JobSpec, decode_job_spec
-from aliad.types import BatchIndex, BlobId, Hash32, JobId, NodeId, Round
+from aliad.types import ZERO_HASH, BatchIndex, BlobId, Hash32, JobId, NodeId, Round
 from aliad.work.messages import (
     MAX_MESSAGE_BYTES,
     Deliver,
@@ -394,7 +394,8 @@ class Notebook:
         """The files and blobs that only the note under this key refers to."""
         raw = self.notes.get(key)
         if raw is not None and kind == OWN_RESULT:
-            return (), (read_stored(raw, _RESULT).update,)
+            update = read_stored(raw, _RESULT).update  # of an order there is none
+            return (), () if update == ZERO_HASH else (update,)
         if raw is not None and kind == UPDATE:
             file = read_stored(raw, _UPDATE).file
             return (() if file is None else (file,)), ()

@@ -17,9 +17,8 @@ from aliad.ledger.job_state import get_round, is_exhausted
 from aliad.ledger.jobs import Job, JobPhase, RoundState, Slot, SlotStatus
 from aliad.ledger.transactions import CloseJob, Result, RoundRecord
 from aliad.ledger.workers import is_barred
-from aliad.spec.dataset import DatasetIndex
 from aliad.types import ZERO_HASH, BatchIndex, BlobId, Hash32, JobId, NodeId, Round
-from aliad.work.dataset import compute_manifest_path
+from aliad.work.dataset import Index, compute_manifest_path
 from aliad.work.notebook import Notebook, RecordNote
 from aliad.work.situation import Situation
 from aliad.work.states import StateWant, plan_state
@@ -151,7 +150,7 @@ def is_sayable(
 
 def make_record(
     book: Notebook,
-    index: DatasetIndex,
+    index: Index,
     job_id: JobId,
     number: Round,
     found: RoundState,
@@ -166,7 +165,7 @@ def make_record(
 
 
 def _make_result(
-    book: Notebook, index: DatasetIndex, job_id: JobId, number: Round, slot: Slot
+    book: Notebook, index: Index, job_id: JobId, number: Round, slot: Slot
 ) -> Result | None:
     heard = book.heard(job_id, number, slot.batch)
     if heard is None:

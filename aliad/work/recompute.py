@@ -5,17 +5,19 @@ from collections.abc import Collection, Sequence
 import trio
 
 from aliad.ledger.job_state import get_round
+from aliad.ledger.jobs import JobKind
 from aliad.ledger.state import StateReader
 from aliad.spec.job import JobSpec
-from aliad.types import BlobId, Hash32, NodeId
+from aliad.types import ZERO_HASH, BlobId, Hash32, NodeId
 from aliad.work.desk import Desk
 from aliad.work.disputes.messages import Offer, Offered
 from aliad.work.disputes.operands import join_digests
 from aliad.work.disputes.ports import Executed, Operations, Place
-from aliad.work.disputes.trace import Trace, make_trace
+from aliad.work.disputes.trace import Row, Trace, make_trace
 from aliad.work.judging import find_job
 from aliad.work.messages import WorkNotice, encode_message
-from aliad.work.ports import FileId, Interrupted, Task, Trained, Unavailable
+from aliad.work.orders.batches import NOTHING, translate_place
+from aliad.work.ports import Decoded, FileId, Interrupted, Task, Trained, Unavailable
 from aliad.work.reports import Duty
 from aliad.work.seeds import compute_batch_seed
 from aliad.work.training import fetch_batch, make_report, subjects_of
@@ -37,21 +39,39 @@ class Recompute:
         return job is not None and job.terms.engine == self._desk.compute.engine().digest
 
     def is_ready(self, state: StateReader, place: Place) -> bool:
-        """Whether the state that the place's round started from is here, and the batches' list."""
+        """Whether all is here that computing takes: the list of batches, and the state that the
+        place's round started from, or an order's model."""
         found, book = get_round(state, place.job, place.round), self._desk.book
-        if found is None or book.index(place.job) is None or not self.is_able(state, place):
+        if found is None or not self.is_able(state, place):
             return False
-        return book.state(place.job, found.parameters) is not None
+        job = find_job(state, place.job)
+        if job is not None and job.kind is JobKind.TRANSLATION:
+            listed = book.orders.index(place.job) is not None
+            return listed and self._desk.library.get(job.model) is not None
+        return (
+            book.index(place.job) is not None
+            and book.state(place.job, found.parameters) is not None
+        )
+
+    def is_traceable(self, state: StateReader, place: Place) -> bool:
+        """Whether a dispute about the place comes down to one operation. Of a translation it does
+        not: which operations there are follows from what the ones before gave."""
+        job = find_job(state, place.job)
+        return job is not None and job.kind is JobKind.TRAINING
 
     async def digest_of(self, place: Place) -> Hash32:
-        """The digest of a batch's update."""
+        """The digest of a batch's update, or of its passages."""
+        if not self.is_traceable(self._desk.chain.tip().state, place):
+            return await self._translate(place, Duty.CHECK)
         trained = await self._desk.compute.train(await self._task(place))
         await self._tidy(place, trained.file)
         await self._report(place, Duty.CHECK, trained)
         return trained.digest
 
     async def trace_of(self, place: Place, duty: Duty) -> Trace:
-        """Every operation of a batch."""
+        """Every operation of a batch; of an order's batch none, just what it gives."""
+        if not self.is_traceable(self._desk.chain.tip().state, place):
+            return Trace((Row(ZERO_HASH, await self._translate(place, duty)),))
         trained = await self._desk.compute.train(await self._task(place), traced=True)
         if trained.trace is None:
             raise Interrupted("The compute process made no trace although it was asked for one.")
@@ -60,6 +80,14 @@ class Recompute:
         await self._tidy(place, trained.file)
         await self._report(place, duty, trained)
         return make_trace(rows, trained.digest)
+
+    async def _translate(self, place: Place, duty: Duty) -> Hash32:
+        """The digest of an order's batch. All who look at one that is no batch come to the same."""
+        translated = await translate_place(self._desk, place)
+        if translated is None:
+            return NOTHING
+        await self._report(place, duty, translated.decoded)
+        return translated.digest
 
     async def _task(self, place: Place) -> Task:
         book = self._desk.book
@@ -77,7 +105,7 @@ class Recompute:
         if collected is None or collected.file != file:
             await self._desk.compute.remove(file)
 
-    async def _report(self, place: Place, duty: Duty, trained: Trained) -> None:
+    async def _report(self, place: Place, duty: Duty, trained: Trained | Decoded) -> None:
         """Log what it took, and tell the others."""
         where = (place.job, place.round, place.batch)
         notice = WorkNotice(make_report(self._desk, where, duty, trained, 0))

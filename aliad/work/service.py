@@ -8,7 +8,7 @@ import trio
 
 from aliad.errors import RemoteProtocolError
 from aliad.ledger.job_state import get_round
-from aliad.ledger.jobs import JobPhase
+from aliad.ledger.jobs import JobKind, JobPhase
 from aliad.types import JobId, NodeId
 from aliad.work.desk import Desk
 from aliad.work.following import Following
@@ -28,6 +28,12 @@ from aliad.work.messages import (
     encode_message,
 )
 from aliad.work.notebook import OfferNote
+from aliad.work.orders import answering
+from aliad.work.orders.book import ServedNote
+from aliad.work.orders.messages import is_order_question
+from aliad.work.orders.ordering import Ordering
+from aliad.work.orders.serving import Serving
+from aliad.work.orders.translating import Translating
 from aliad.work.originating import Originating
 from aliad.work.ports import Judgement, Models
 from aliad.work.reconciler import Reconciler, Role
@@ -49,6 +55,9 @@ class WorkService:
             self._following,
             Originating(desk, models),
             Training(desk),
+            Ordering(desk),
+            Serving(desk),
+            Translating(desk),
             *more,
         )
         self.reconciler = Reconciler(roles, desk.look)
@@ -114,12 +123,16 @@ class WorkService:
 
     async def answer(self, asker: NodeId, data: bytes) -> bytes:
         """The answer to a question on the protocol `work`. Raises RemoteProtocolError."""
+        if is_order_question(data):
+            answered = answering.answer(self.desk, asker, data)
+            self.reconciler.wake()
+            return answered
         question = decode_question(data)
         match question:
             case Deliver():
                 return encode_message(Delivered(self._take_delivery(asker, question)))
             case AskSpec(job):
-                return self.desk.book.raw_spec(job) or b""
+                return self.desk.book.raw_spec(job) or self.desk.book.orders.spec(job) or b""
             case AskState():
                 return await self._offer_state(question)
             case _:
@@ -129,7 +142,7 @@ class WorkService:
         """Only the trainer of a slot of our open round delivers; anything else is passed over."""
         book, state = self.desk.book, self.desk.chain.tip().state
         job = find_job(state, message.job)
-        if job is None or job.owner != self.desk.me:
+        if job is None or job.owner != self.desk.me or job.kind is not JobKind.TRAINING:
             raise RemoteProtocolError("an update was delivered to somebody else's job")
         if job.round != message.round or job.phase is not JobPhase.OPEN:
             return job.round > message.round
@@ -165,6 +178,27 @@ class WorkService:
     def withdraw(self, job: JobId) -> None:
         """Work no more for a job; what is assigned already is still computed."""
         self.desk.book.drop_offer(job)
+        self.reconciler.wake()
+
+    def serve(
+        self,
+        model: JobId,
+        capacity: int = 1,
+        reward_to: NodeId | None = None,
+        memory: int | None = None,
+    ) -> None:
+        """Translate orders with a finished model, named by the job that made it, once it is here.
+
+        ``memory`` in MiB, all that the device has by default.
+        """
+        most = self.desk.compute.engine().memory
+        note = ServedNote(capacity, most if memory is None else memory, reward_to or self.desk.me)
+        self.desk.book.orders.put_served(model, note)
+        self.reconciler.wake()
+
+    def unserve(self, model: JobId) -> None:
+        """Serve a model no more; what is assigned already is still translated."""
+        self.desk.book.orders.drop_served(model)
         self.reconciler.wake()
 
     def pause(self, paused: bool) -> None:

@@ -30,6 +30,12 @@ class Situation:
             if job.kind is JobKind.TRAINING:
                 yield job_id, job
 
+    def orders(self) -> Iterator[tuple[JobId, Job]]:
+        """Every translation order that is not over."""
+        for job_id, job in get_jobs(self.tip.state):
+            if job.kind is JobKind.TRANSLATION:
+                yield job_id, job
+
     def is_involved(self, book: Notebook, job_id: JobId, job: Job) -> bool:
         """Whether we own the job, work for it or offer to, or check it."""
         return (

@@ -7,7 +7,6 @@ import trio
 
 from aliad.errors import RemoteProtocolError
 from aliad.ledger.commitments import compute_commitment
-from aliad.ledger.jobs import Job
 from aliad.spec.dataset import MAX_BATCH_BYTES, MAX_INDEX_BYTES, compute_batch_digest, decode_index
 from aliad.types import BatchIndex, Hash32, JobId, MegaMac, Round, Signature
 from aliad.work import trainer
@@ -22,7 +21,7 @@ from aliad.work.messages import (
     sign_result,
 )
 from aliad.work.notebook import ResultNote
-from aliad.work.ports import Refused, Task, Trained, Unavailable
+from aliad.work.ports import Decoded, Refused, Task, Trained, Unavailable
 from aliad.work.reconciler import Want
 from aliad.work.reports import Duty, WorkReport, sign_report
 from aliad.work.seeds import compute_batch_seed
@@ -117,7 +116,7 @@ class Training:
             case Train() as batch:
                 await self._train(batch)
             case Announce(job, number, batch_index):
-                await self._announce(job, number, batch_index)
+                await announce(self._desk, job, number, batch_index)
             case Hand(job, number, batch_index):
                 await self._hand(job, number, batch_index)
 
@@ -149,30 +148,14 @@ class Training:
         desk, job = self._desk, self._desk.job(want.job)
         readers = frozenset({job.owner})
         update = await desk.blobs.keep_file(trained.file, readers)
-        message = encode_message(self._make_result(want, job, trained, received))
+        place = (want.job, want.round, want.batch)
+        report = make_report(desk, place, Duty.TRAIN, trained, received)
+        message = encode_message(make_result(desk, place, want.state, trained.digest, report))
         desk.book.put_result(
             want.job, want.round, want.batch, ResultNote(trained.digest, update, message)
         )
         desk.chain.log("result", subjects_of(want.job, want.round, want.batch, desk), message)
         await desk.compute.remove(trained.file)
-
-    def _make_result(self, want: Train, job: Job, trained: Trained, received: int) -> ResultMessage:
-        desk, place = self._desk, (want.job, want.round, want.batch)
-        genesis = desk.chain.genesis
-        report = make_report(desk, place, Duty.TRAIN, trained, received)
-        commitment = compute_commitment(genesis, *place, desk.me, trained.digest)
-        message = ResultMessage(*place, desk.me, commitment, Signature(bytes(64)), report)
-        return sign_result(message, want.state, job.terms.engine, desk.key, genesis)
-
-    async def _announce(self, job_id: JobId, number: Round, batch: BatchIndex) -> None:
-        note = self._desk.book.result(job_id, number, batch)
-        if note is None:
-            return
-        if self._desk.job(job_id).owner == self._desk.me:
-            self._desk.book.put_heard(note.result)
-        while True:
-            await self._desk.messages.gossip(note.message)
-            await trio.sleep(ANNOUNCE_SECONDS)
 
     async def _hand(self, job_id: JobId, number: Round, batch: BatchIndex) -> None:
         desk = self._desk
@@ -193,15 +176,41 @@ class Training:
             await trio.sleep(DELIVERED_SECONDS if done else DELIVER_SECONDS)
 
 
+async def announce(desk: Desk, job_id: JobId, number: Round, batch: BatchIndex) -> None:
+    """Gossip a result of ours until cancelled."""
+    note = desk.book.result(job_id, number, batch)
+    if note is None:
+        return
+    if desk.job(job_id).owner == desk.me:
+        desk.book.put_heard(note.result)
+    while True:
+        await desk.messages.gossip(note.message)
+        await trio.sleep(ANNOUNCE_SECONDS)
+
+
+def make_result(
+    desk: Desk,
+    place: tuple[JobId, Round, BatchIndex],
+    parameters: Hash32,
+    digest: Hash32,
+    report: WorkReport,
+) -> ResultMessage:
+    """What this node says of a batch: its commitment to ``digest``, signed, and its report."""
+    genesis, engine = desk.chain.genesis, desk.job(place[0]).terms.engine
+    commitment = compute_commitment(genesis, *place, desk.me, digest)
+    message = ResultMessage(*place, desk.me, commitment, Signature(bytes(64)), report)
+    return sign_result(message, parameters, engine, desk.key, genesis)
+
+
 def make_report(
     desk: Desk,
     place: tuple[JobId, Round, BatchIndex],
     duty: Duty,
-    trained: Trained,
+    trained: Trained | Decoded,
     received: int,
     sent: int = 0,
 ) -> WorkReport:
-    """A signed report on a batch that was computed."""
+    """A signed report on a batch that was computed. What was translated has no loss."""
     report = WorkReport(
         *place,
         desk.me,
@@ -213,7 +222,7 @@ def make_report(
         trained.temperature,
         received,
         sent,
-        max(0, trained.loss_millis),
+        max(0, trained.loss_millis) if isinstance(trained, Trained) else 0,
         Signature(bytes(64)),
     )
     return sign_report(report, desk.key, desk.chain.genesis)

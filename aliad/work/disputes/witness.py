@@ -70,7 +70,8 @@ class Witness:
         for draw in get_open_draws(state):
             part, place = find_part(draw, situation.me), Place(draw.job, draw.round, draw.batch)
             open_places.add(place)
-            if part is not None and self._recompute.is_ready(state, place):
+            traced = part is not None and self._recompute.is_traceable(state, place)
+            if part is not None and traced and self._recompute.is_ready(state, place):
                 yield from self._decide(draw, part, place)
         for place in self._offers:
             if place not in open_places:
