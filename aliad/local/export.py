@@ -14,6 +14,7 @@ import sentencepiece
 from aliad.compute.model_folder import Model, already_there, load_model, model_digest, publish
 from aliad.corpus.lines import read_lines
 from aliad.corpus.sample.corpus import make_sample
+from aliad.corpus.tokenizer import Tokenizer
 from aliad.errors import InputError
 from aliad.local.export_agreement import Agreement, compare
 from aliad.local.export_ctranslate2 import (
@@ -64,8 +65,7 @@ def export_model(wish: Wish) -> Export:
     if wish.folder.exists() and (not wish.folder.is_dir() or any(wish.folder.iterdir())):
         raise already_there(wish.folder)
     model = load_model(wish.model)
-    open_tokenizer(model)
-    lines = _sentences(wish, model)
+    lines = _sentences(wish, model, open_tokenizer(model))
     digest = model_digest(wish.model)
     with _making(wish.folder) as making:
         pieces = _pieces(model)
@@ -88,8 +88,9 @@ def _pieces(model: Model) -> list[str]:
     return [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
 
 
-def _sentences(wish: Wish, model: Model) -> Iterable[str]:
-    """What to verify with: the user's file, or the sample's test part in the model's language."""
+def _sentences(wish: Wish, model: Model, tokenizer: Tokenizer) -> Iterable[str]:
+    """What to verify with: the user's file, or the sample's test part in the model's language,
+    without what is longer than the model reads."""
     if wish.sentences is not None:
         return read_lines(wish.sentences)
     language = model.languages.source.split("-")[0].lower()
@@ -100,15 +101,16 @@ def _sentences(wish: Wish, model: Model) -> Iterable[str]:
             "Give sentences the model can translate, one a line: --verify FILE.",
         )
     side = ("en", "de").index(language)
-    return (pair[side] for pair in make_sample(0, 0, SENTENCES).test)
+    sample = [pair[side] for pair in make_sample(0, 0, SENTENCES).test]
+    return [text for text in sample if len(tokenizer.encode(text)) < model.config.length]
 
 
 def _require(agreement: Agreement, ties: int, wish: Wish) -> None:
     if not agreement.sentences:
         raise InputError(
             "The export cannot be verified.",
-            f"{wish.sentences} has no sentences.",
-            "Give a file with one sentence a line.",
+            f"{wish.sentences or 'The sample corpus'} has no sentences that the model can read.",
+            "Give a file with one sentence a line: --verify FILE.",
         )
     if 100 * (agreement.equal + ties) < LEAST * agreement.sentences:
         raise InputError(

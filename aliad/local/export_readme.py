@@ -20,7 +20,7 @@ pieces = [tokenizer.encode(line.strip(), out_type=str) + [{end}] for line in sys
 found = model.translate_batch(
     pieces, beam_size=1, max_batch_size=128, max_input_length=0, max_decoding_length={most},
     min_decoding_length=0, no_repeat_ngram_size={repeat}, suppress_sequences=[[{pad}], [{start}]])
-print(*(tokenizer.decode(result.hypotheses[0]) for result in found), sep="\n")
+print(*(tokenizer.decode(result.hypotheses[0]) for result in found), sep="\\n")
 ```
 
 - A line is one sentence of at most {length} tokens with its end mark {end}, in Unicode NFC, with
