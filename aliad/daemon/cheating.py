@@ -1,8 +1,9 @@
 """A worker that lies, for `aliad devnet --cheaters` and nothing else.
 
 It computes each batch as it should, then turns part of the update around, commits to that, and in a
-dispute tells a trace that is wrong from some operation on. Everything else of it is the honest
-program. The daemon refuses to cheat on any other chain than the devnet's.
+dispute tells a trace that is wrong from some operation on. Of a translation it changes a word.
+Everything else of it is the honest program. The daemon refuses to cheat on any other chain than the
+devnet's.
 """
 
 import hashlib
@@ -15,11 +16,13 @@ import trio
 from aliad.compute.process.files import FileDigest
 from aliad.compute.process.pool import ComputePool
 from aliad.node.compute import NodeCompute
+from aliad.spec.order import Passage
 from aliad.types import Hash32
 from aliad.work.disputes.trace import Row
-from aliad.work.ports import FileId, Task, Trained
+from aliad.work.ports import Decoded, Decoding, FileId, Task, Trained
 
 LIE_AT: Final = 0.6  # of all operations are told as they were
+BYTE: Final = 4 + 46  # a full stop, as a tokenizer's byte
 _VALUES: Final = "values/"
 
 
@@ -42,6 +45,12 @@ class CheatingCompute(NodeCompute):
         if trained.trace is not None:
             self._lies.add(trained.trace)
         return replace(trained, file=FileId(name), digest=digest)
+
+    async def translate(self, task: Decoding) -> Decoded:
+        """Passages of which the first is not what the model says."""
+        found = await super().translate(task)
+        first, *others = found.passages
+        return replace(found, passages=(change_word(first), *others))
 
     async def rows(self, trace: FileId) -> tuple[Row, ...]:
         """A trace that is wrong from some operation on."""
@@ -68,6 +77,12 @@ def turn_around(update: bytes) -> bytes:
         if turned != values:
             return update[:first] + turned + update[last:]
     return update
+
+
+def change_word(passage: Passage) -> Passage:
+    """The passage with another last token: one of the bytes, which every vocabulary has."""
+    *kept, last = passage.ids or (BYTE,)
+    return Passage((*kept, BYTE if last != BYTE else BYTE + 1), passage.score)
 
 
 def _lie(row: Row) -> Hash32:

@@ -17,27 +17,22 @@ from aliad.crypto import SigningKey
 from aliad.daemon.cheating import CheatingCompute
 from aliad.daemon.home import Home
 from aliad.daemon.metrics import Figure
+from aliad.daemon.ordering import NO_DEVICE, NoOrders, Ordering, refused
 from aliad.daemon.state import Life, first_line
 from aliad.daemon.worker import Worker
 from aliad.net.blobs.exchange import BlobExchange, BlobSettings
 from aliad.net.network import Network
 from aliad.node.chain import ChainNode
 from aliad.node.compute import NodeCompute
-from aliad.node.work import NodeWork, WorkPlace
+from aliad.node.work import ModelPlace, NodeWork, WorkPlace
 from aliad.peer_id import node_id_of
 from aliad.rpc.ports import (
     AuditPort,
     JobProgress,
     JobsPort,
-    ModelState,
     OperationState,
     OrdersPort,
-    OrderState,
-    OrderWish,
-    Quote,
-    Refused,
     ReplayState,
-    TextState,
     WorkPort,
     WorkState,
 )
@@ -52,28 +47,25 @@ log = logging.getLogger(__name__)
 class NoCompute:
     """A node without devices: it votes, stores and serves."""
 
-    _WHY: Final = "this node has no compute device (work.devices is empty)"
-    _FIX: Final = "Name one in work.devices, and restart the daemon."
-
     def state(self) -> WorkState:
         """See `WorkPort`."""
-        return WorkState(False, False, None, self._WHY, (), (), None)
+        return WorkState(False, False, None, NO_DEVICE, (), (), None)
 
     def pause(self, seconds: float | None) -> None:
         """See `WorkPort`."""
-        raise self._refused("there is nothing to pause")
+        raise refused("there is nothing to pause")
 
     def resume(self) -> None:
         """See `WorkPort`."""
-        raise self._refused("there is nothing to resume")
+        raise refused("there is nothing to resume")
 
     async def submit(self, folder: Path) -> JobId:
         """See `JobsPort`."""
-        raise self._refused("this node cannot originate jobs")
+        raise refused("this node cannot originate jobs")
 
     async def cancel(self, job: JobId) -> str:
         """See `JobsPort`."""
-        raise self._refused("this node originates no job")
+        raise refused("this node originates no job")
 
     def progress(self, job: JobId) -> JobProgress:
         """See `JobsPort`."""
@@ -81,59 +73,17 @@ class NoCompute:
 
     async def model(self, job: JobId, folder: Path) -> Hash32:
         """See `JobsPort`."""
-        raise self._refused("this node fetches no models")
+        raise refused("this node fetches no models")
 
     async def replay(self, job: JobId, number: Round, batch: BatchIndex) -> ReplayState:
         """See `AuditPort`."""
-        raise self._refused("this node cannot compute a batch again")
+        raise refused("this node cannot compute a batch again")
 
     async def trace(
         self, job: JobId, number: Round, batch: BatchIndex
     ) -> tuple[OperationState, ...]:
         """See `AuditPort`."""
-        raise self._refused("this node cannot compute a batch again")
-
-    def _refused(self, what: str) -> Refused:
-        return Refused(what, self._WHY, self._FIX)
-
-
-class NoOrders:
-    """A node that cannot order translations: it names no model."""
-
-    async def models(self) -> tuple[ModelState, ...]:
-        """See `OrdersPort`."""
-        return ()
-
-    async def quote(self, texts: tuple[str, ...], wish: OrderWish) -> Quote:
-        """See `OrdersPort`."""
-        raise self._refused()
-
-    async def place(self, order: Hash32) -> OrderState:
-        """See `OrdersPort`."""
-        raise self._refused()
-
-    def orders(self) -> tuple[OrderState, ...]:
-        """See `OrdersPort`."""
-        return ()
-
-    async def cancel(self, order: Hash32) -> str:
-        """See `OrdersPort`."""
-        raise self._refused()
-
-    async def texts(self, order: Hash32, *, partial: bool) -> tuple[TextState, ...]:
-        """See `OrdersPort`."""
-        raise self._refused()
-
-    async def forget(self, order: Hash32) -> None:
-        """See `OrdersPort`."""
-        raise self._refused()
-
-    def _refused(self) -> Refused:
-        return Refused(
-            "this node cannot order translations",
-            "it has no part that does",
-            "Use a newer version of aliad.",
-        )
+        raise refused("this node cannot compute a batch again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +116,8 @@ class Roles:
         self.work: WorkPort = self._worker or nobody
         self.jobs: JobsPort = self._worker or nobody
         self.audit: AuditPort = self._worker or nobody
-        self.orders: OrdersPort = NoOrders()
+        worker = self._worker
+        self.orders: OrdersPort = NoOrders() if worker is None else Ordering(worker.node)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Started when blobs are exchanged; compute takes seconds more."""
@@ -208,7 +159,7 @@ class Roles:
 
     def _make_worker(self) -> Worker:
         ground = self._ground
-        work = ground.config().settings.work
+        work, orders = ground.config().settings.work, ground.config().settings.orders
         place = WorkPlace(
             ground.home.compute,
             work.devices,
@@ -219,6 +170,7 @@ class Roles:
             work.enabled,
             node_id_of(work.reward_to) if work.reward_to else None,
             work.jobs,
+            ModelPlace(orders.enabled, orders.models, orders.disk, orders.most),
         )
         service = ground.chain.service
         node = NodeWork(

@@ -207,6 +207,9 @@ class Worker:
             name, seconds = "aliad_orders_seconds", device.translating / 1e6
             yield Figure(name, "Time of translating.", seconds, labels, True)
             yield Figure("aliad_work_device_up", "1 if it answers.", float(device.alive), labels)
+        library = self.node.library
+        yield Figure("aliad_orders_models", "Finished models held.", len(library.held()))
+        yield Figure("aliad_orders_models_bytes", "Room that models take.", library.used)
         active = len(self.node.service.reconciler.active())
         yield Figure("aliad_work_active", "Duties in hand.", active)
         for gpu in self._heat:
@@ -268,10 +271,10 @@ class Worker:
 def tell_want(want: Want) -> str:
     """A want in words: ``train batch 3 of round 5 of job 5f1c0a2b``."""
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in type(want).__name__).strip()
-    for name in ("batch", "round", "job"):
+    for name in ("batch", "round", "job", "order", "model"):
         value = getattr(want, name, getattr(getattr(want, "place", None), name, None))
         if isinstance(value, bytes):
-            words += f" of job {value.hex()[:8]}"
+            words += f" {'of ' if name == 'job' else ''}{name} {value.hex()[:8]}"
         elif isinstance(value, int):
             words += f" {'of ' if name == 'round' else ''}{name} {value}"
     return words

@@ -28,7 +28,7 @@ from aliad.compute.process.traces import read_trace
 from aliad.errors import ConfigError, InputError, RemoteProtocolError
 from aliad.spec.job import JobSpec
 from aliad.spec.model import ModelConfig
-from aliad.spec.order import Passage
+from aliad.spec.order import EOS, Passage
 from aliad.types import Hash32
 from aliad.work.disputes.ports import Executed, Taken, Tensor
 from aliad.work.disputes.trace import Row
@@ -40,6 +40,7 @@ from aliad.work.ports import (
     Interrupted,
     MeanFile,
     Refused,
+    ServedModel,
     StateFile,
     Task,
     Trained,
@@ -212,9 +213,16 @@ class NodeCompute:
 
     async def translate(self, task: Decoding) -> Decoded:
         """See `Translator`. What is said of the batch never holds its text."""
-        label = f"an order of model {task.model.model.hex()[:8]}"
+        return await self._translate(task, self.translated)
+
+    async def prove(self, model: ServedModel) -> None:
+        """Have a compute process take a model's parameters. Raises Refused, Interrupted."""
+        await self._translate(Decoding(model, ((EOS,),), 1), Tally())
+
+    async def _translate(self, task: Decoding, tally: Tally) -> Decoded:
+        label = f"a batch for model {task.model.model.hex()[:8]}"
         try:
-            async with self._borrowed(label, self.translated, urgent=True) as process:
+            async with self._borrowed(label, tally, urgent=True) as process:
                 found = await process.decode(
                     shape_of(task.model.shape),
                     FileDigest(task.model.parameters),

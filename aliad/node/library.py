@@ -35,6 +35,7 @@ from aliad.types import BlobId, Hash32, JobId, NodeId
 from aliad.work.ports import Blobs, FileId, Interrupted, Refused, ServedModel, WorkFailed
 
 WHOLE: Final = "whole"
+REFUSED_SECONDS: Final = 1800.0
 _HOLDER: Final = "model-"
 _PARAMETERS: Final = ".parameters"
 _CHUNK: Final = 1 << 20
@@ -93,6 +94,7 @@ class ModelLibrary:
     clock: Callable[[], float]
     _kept: dict[JobId, _Kept] = field(default_factory=dict)
     _locks: dict[JobId, trio.Lock] = field(default_factory=dict)
+    _refused: dict[JobId, float] = field(default_factory=dict)
     _coming: int = 0  # bytes on their way in that no model counts yet
 
     async def load(self) -> None:
@@ -153,10 +155,18 @@ class ModelLibrary:
         async with self._locks.setdefault(model, trio.Lock()):
             found = self.get(model)
             if found is None:
-                await self._describe(model, closed, sources)
-                found = await self._fetch(model, self._kept[model], sources)
+                try:
+                    await self._describe(model, closed, sources)
+                    found = await self._fetch(model, self._kept[model], sources)
+                except Refused:
+                    self._refused[model] = self.clock()
+                    raise
             await self._touch(model)
             return found
+
+    def is_refused(self, model: JobId) -> bool:
+        """Whether a model was found to be unsound, or too large, not long ago."""
+        return self.clock() - self._refused.get(model, 0.0) < REFUSED_SECONDS
 
     async def drop(self, model: JobId) -> None:
         """See `Library`. Its description stays while there is room: it is small, and customers

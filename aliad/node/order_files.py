@@ -31,13 +31,14 @@ MAX_REASON: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class OrderFile:
-    """An order as its customer sees it.
+    """An order as its customer sees it. `digest` is of its texts.
 
     `asked`: it is to be placed; `cancelled`: no more of it is to be begun. `paid` is known at the
     end. Times are this node's, in milliseconds since 1970; `placed` is 0 before.
     """
 
     name: Annotated[str, AtMost(MAX_NAME)]
+    digest: Hash32
     sentences: int
     sources: int
     batches: int

@@ -8,6 +8,7 @@ from typing import Final
 import trio
 
 from aliad.blob import blob_id_of
+from aliad.documents.portions import compute_texts_digest
 from aliad.errors import InputError
 from aliad.ledger.accounts import get_account, get_economy
 from aliad.ledger.state import StateReader
@@ -26,7 +27,7 @@ from aliad.spec.order import (
     encode_order_index,
     encode_order_spec,
 )
-from aliad.types import Hash32, JobId, MegaMac, Millis, NanoAlia, NodeId, Ppm, RewardRate
+from aliad.types import Hash32, JobId, MegaMac, Millis, NanoAlia, Ppm, RewardRate
 from aliad.work.orders.book import OrderBook, OrderNote
 from aliad.work.orders.opening import (
     CutOrder,
@@ -98,7 +99,7 @@ class Quoting:
         Raises InputError, Unavailable, Refused.
         """
         found = self._model(wish.model)
-        sources = self._sources(found)
+        sources = find_sources(self.chain.state, found.model, found.closed, self.chain.node)
         about = await self.library.describe(found.model, found.closed, sources)
         tokenizer = await self.library.tokenizer(found.model)
         cut, count = await trio.to_thread.run_sync(_cut, texts, tokenizer, about, wish.beam)
@@ -119,7 +120,8 @@ class Quoting:
         batches = len(cut.batches)
         escrow = compute_escrow(work, rate)
         now = Millis(self.wall())
-        file = OrderFile(wish.name, len(texts), count, batches, work, escrow, now)
+        digest = compute_texts_digest(texts)
+        file = OrderFile(wish.name, digest, len(texts), count, batches, work, escrow, now)
         await trio.to_thread.run_sync(self._keep, cut, note, file, texts, tokenizer)
         price = NanoAlia(-(-work * rate * (ONE_PPM + wish.overhead) // ONE_PPM))
         balance = get_account(self.chain.state, self.chain.node).balance
@@ -154,10 +156,6 @@ class Quoting:
                 "`aliad job list` shows the jobs that have.",
             )
         return found
-
-    def _sources(self, found: Published) -> tuple[NodeId, ...]:
-        sources = find_sources(self.chain.state, found.model, found.closed)
-        return tuple(node for node in sources if node != self.chain.node)
 
 
 def count_workers(state: StateReader, note: OrderNote) -> int:

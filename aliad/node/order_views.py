@@ -52,8 +52,11 @@ class PassageCount:
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """An order as its customer sees it. `recorded` of `batches` are on the chain; `checks` are
-    open; `escrow` is what is still set aside; `opened` is when it was placed, 0 before."""
+    """An order as its customer sees it; `digest` is of its texts.
+
+    `recorded` of `batches` are on the chain; `checks` are open; `escrow` is what is still set
+    aside; `opened` is when it was placed, 0 before.
+    """
 
     order: Hash32
     job: JobId | None
@@ -61,6 +64,7 @@ class OrderView:
     model: JobId
     source: str
     target: str
+    digest: Hash32
     phase: OrderPhase
     sentences: int
     sources: int
@@ -98,6 +102,7 @@ def tell_order(
         note.model,
         wish.source,
         wish.target,
+        file.digest,
         phase,
         file.sentences,
         file.sources,

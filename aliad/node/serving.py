@@ -94,10 +94,12 @@ def find_servers(state: StateReader, model: JobId) -> Iterator[tuple[NodeId, Wor
             yield node, read_stored(value, WORKER)
 
 
-def find_sources(state: StateReader, model: JobId, closed: ClosedJob) -> tuple[NodeId, ...]:
-    """Who may have a model's files: who serves it, and the node that made it."""
+def find_sources(
+    state: StateReader, model: JobId, closed: ClosedJob, me: NodeId
+) -> tuple[NodeId, ...]:
+    """Who may have a model's files: the node that made it, and who serves it; not us."""
     servers = [node for node, _ in find_servers(state, model)]
-    return tuple(dict.fromkeys((closed.owner, *servers)))
+    return tuple(node for node in dict.fromkeys((closed.owner, *servers)) if node != me)
 
 
 def choose_models(

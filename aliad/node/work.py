@@ -31,10 +31,15 @@ from aliad.net.network import Network
 from aliad.node.auditing import BatchAudit
 from aliad.node.blobs import NodeBlobs
 from aliad.node.compute import NodeCompute
+from aliad.node.library import ModelLibrary, Place
 from aliad.node.models import NodeModels, fetch_model
 from aliad.node.notes import StoreNotes
+from aliad.node.order_files import OrderFiles
+from aliad.node.order_quotes import Quoting
+from aliad.node.orders import NodeOrders
 from aliad.node.outbox import Included
 from aliad.node.service import ChainService
+from aliad.node.serving import Catalogue, choose_models, find_sources
 from aliad.node.work_chain import WorkChain
 from aliad.node.work_messages import NetworkMessages
 from aliad.spec.dataset import decode_index
@@ -48,12 +53,23 @@ from aliad.work.disputes.messages import is_dispute_question
 from aliad.work.judging import find_job
 from aliad.work.notebook import Notebook
 from aliad.work.opening import make_open_job
+from aliad.work.orders.book import ServedNote
 from aliad.work.ports import FileId, Judgement
 from aliad.work.service import WorkService
-from aliad.work.unserved import Unserved
 
 LOOK_SECONDS: Final = 2.0
 _MEBI: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlace:
+    """Which finished models this node serves: those whose job's id begins with one of ``chosen``,
+    all if there are none; ``most`` of them, and no more than ``budget`` bytes."""
+
+    serve: bool = True
+    chosen: tuple[str, ...] = ()
+    budget: int = 4 << 30
+    most: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,7 @@ class WorkPlace:
     enabled: bool = True
     reward_to: NodeId | None = None
     jobs: tuple[str, ...] = ()
+    models: ModelPlace = ModelPlace()
 
     @property
     def files(self) -> Path:
@@ -94,6 +111,9 @@ class NodeWork:
     blobs: NodeBlobs = field(init=False)
     checks: Checks = field(init=False)
     audit: BatchAudit = field(init=False)
+    catalogue: Catalogue = field(init=False)
+    library: ModelLibrary = field(init=False)
+    orders: NodeOrders = field(init=False)
     _pool: ComputePool = field(init=False)
     _notes: LevelDb = field(init=False)
     _messages: NetworkMessages = field(init=False)
@@ -103,6 +123,7 @@ class NodeWork:
         place = self.place
         shutil.rmtree(place.folder / "models", ignore_errors=True)  # what a kill left half made
         place.files.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.folder.chmod(0o700)  # notes of orders are in clear
         self._pool = ComputePool(
             [
                 ComputeSettings(place.files, device, place.threads, place.niceness)
@@ -113,6 +134,15 @@ class NodeWork:
         self.blobs = NodeBlobs(self.store, self.exchange, place.files)
         self._notes = LevelDb(place.folder / "notes", create=True)
         self._messages = NetworkMessages(self.network, self.chain.genesis_hash)
+        self.catalogue = Catalogue(self.chain)
+        self.library = ModelLibrary(
+            Place(place.folder / "models-kept", place.files, place.models.budget),
+            self.blobs,
+            lambda job: get_closed_job(self.chain.state, job),
+            self.compute.prove,
+            self._get_needed_models,
+            lambda: self.wall() / 1000,
+        )
         desk = Desk(
             self.key,
             Notebook(StoreNotes(self._notes)),
@@ -121,20 +151,36 @@ class NodeWork:
             self.blobs,
             self._messages,
             lambda: Millis(self.wall()),
-            Unserved(),
-            Unserved(),
+            self.library,
+            self.compute,
         )
         models = NodeModels(self.blobs, place.files, place.folder / "models")
         self.checks = Checks(desk, self.compute)
         self.audit = BatchAudit(desk, self.compute)
         self.service = WorkService(desk, models, self.checks.roles)
+        self.orders = self._make_orders(desk)
+
+    def _make_orders(self, desk: Desk) -> NodeOrders:
+        book, files = desk.book.orders, OrderFiles(self.place.folder / "orders")
+        quoting = Quoting(
+            self.chain,
+            book,
+            files,
+            self.library,
+            self.catalogue,
+            self.compute.engine,
+            self.wall,
+        )
+        wake = self.service.reconciler.wake
+        return NodeOrders(self.chain, book, files, quoting, wake, self.wall)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Started once the devices have passed their self-test.
 
         Raises ConfigError if one does not, ComputeError if a process does not even start.
         """
-        known = self.service.desk.book.all_files()
+        await self.library.load()
+        known = self.service.desk.book.all_files() | self.library.files()
         await trio.to_thread.run_sync(remove_unknown, self.place.files, known)
         try:
             async with trio.open_nursery() as nursery:
@@ -144,6 +190,7 @@ class NodeWork:
                 nursery.start_soon(self._messages.listen, self)
                 nursery.start_soon(self.service.run)
                 nursery.start_soon(self._offer)
+                nursery.start_soon(self.orders.run)
                 task_status.started()
         except ExceptionGroup as group:
             found: BaseException | None = group.subgroup((ConfigError, ComputeError))
@@ -217,6 +264,7 @@ class NodeWork:
         """Offer this host to every job that the operator's settings admit."""
         while True:
             self._offer_now()
+            self._serve_now()
             with trio.move_on_after(LOOK_SECONDS):
                 await self.chain.wait_above(self.chain.tip.height)
             await trio.lowlevel.checkpoint()
@@ -233,6 +281,33 @@ class NodeWork:
                     self.service.offer(job_id, place.capacity, place.reward_to, memory)
             elif offered:
                 self.service.withdraw(job_id)
+
+    def _serve_now(self) -> None:
+        """Offer to translate with the models that the operator's settings admit."""
+        place, book = self.place, self.service.desk.book.orders
+        admitted: tuple[JobId, ...] = ()
+        if place.enabled and place.models.serve:
+            models = [
+                one for one in self.catalogue.models() if not self.library.is_refused(one.model)
+            ]
+            limits = place.models
+            admitted = choose_models(models, limits.chosen, limits.budget, limits.most)
+        served = dict(book.served())
+        memory = min(place.memory // _MEBI, self.compute.engine().memory)
+        note = ServedNote(place.capacity, memory, place.reward_to or self.chain.node)
+        for model in admitted:
+            if served.get(model) != note:
+                self.service.serve(model, note.capacity, note.reward_to, note.memory)
+        for model in served.keys() - set(admitted):
+            self.service.unserve(model)
+
+    def _get_needed_models(self) -> frozenset[JobId]:
+        """Models that stay: those that are served, and those of orders that are not over."""
+        served = [model for model, _ in self.service.desk.book.orders.served()]
+        ordered = [
+            job.model for _, job in get_jobs(self.chain.state) if job.kind is JobKind.TRANSLATION
+        ]
+        return frozenset((*served, *ordered))
 
     def _admits(self, job: JobId) -> bool:
         chosen = self.place.jobs
@@ -320,7 +395,8 @@ class NodeWork:
         closed = get_closed_job(self.chain.state, job)
         if closed is None:
             raise InputError("No such job has ended.", "", "`aliad job list` shows all.")
-        await fetch_model(self.blobs, closed, (closed.owner,), folder)
+        sources = find_sources(self.chain.state, job, closed, self.chain.node)
+        await fetch_model(self.blobs, closed, sources, folder)
         return closed.model
 
 
