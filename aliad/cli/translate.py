@@ -13,7 +13,7 @@ from aliad.cli.show import nano
 EXAMPLES: Final = """\b
 Examples:
   aliad translate letter.docx --to de --glossary terms.tsv
-  echo "The dog sleeps." | aliad translate --from en --to de --yes --most 0.1 -
+  aliad translate --from en --to de --yes --most 0.1 - <notes.txt >notizen.txt
 """
 
 

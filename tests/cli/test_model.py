@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aliad.cli.main import main
-from aliad.compute.model_folder import PARAMETERS, SUMS
+from aliad.compute.model_sums import PARAMETERS, SUMS
 from tests.cli.conftest import Tiny
 
 Capture = pytest.CaptureFixture[str]

@@ -268,6 +268,9 @@ class FakeOrders:
     quoted: dict[Hash32, tuple[tuple[str, ...], OrderWish]] = field(default_factory=dict)
     known: dict[Hash32, OrderState] = field(default_factory=dict)
     missing: int = 0
+    balance: int = 10**9
+    ahead: list[OrderPhase] = field(default_factory=list)
+    """What an order's phase is when it is looked at next, and then."""
 
     async def models(self) -> tuple[ModelState, ...]:
         return self.offers
@@ -308,7 +311,7 @@ class FakeOrders:
             RewardRate(10),
             NanoAlia(7_700),
             NanoAlia(21_000),
-            NanoAlia(10**9),
+            NanoAlia(self.balance),
             model.workers,
         )
 
@@ -323,6 +326,10 @@ class FakeOrders:
         return self.known[order]
 
     def orders(self) -> tuple[OrderState, ...]:
+        for order, state in self.known.items():
+            if self.ahead and state.phase is not OrderPhase.QUOTED:
+                phase = self.ahead.pop(0)
+                self.known[order] = replace(state, phase=phase, done=state.sources)
         return tuple(reversed(self.known.values()))
 
     async def cancel(self, order: Hash32) -> str:
