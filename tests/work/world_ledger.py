@@ -28,9 +28,11 @@ from aliad.ledger.events import Event, JobOpened
 from aliad.ledger.genesis import Genesis, compute_genesis_hash
 from aliad.ledger.params import Params
 from aliad.ledger.process import process_transaction
-from aliad.ledger.state import DictState
+from aliad.ledger.state import Changes, DictState
 from aliad.ledger.transactions import (
+    CancelOrder,
     OpenJob,
+    OpenOrder,
     TransactionBody,
     encode_transaction,
     sign_transaction,
@@ -66,6 +68,7 @@ class WorldLedger:
         self.genesis = genesis
         self.hash = compute_genesis_hash(genesis)
         self.state = make_genesis_state(genesis)
+        self.planted: Changes = {}
         self.blocks: list[MadeBlock] = []
         self.log: list[Event] = []
         self.specs: dict[JobId, bytes] = {}
@@ -141,6 +144,12 @@ class WorldLedger:
         for view in self.views:
             view.expect(block, nursery)
 
+    def plant(self, changes: Changes) -> None:
+        """Begin with more than genesis holds; before any view is made."""
+        assert not self.views
+        self.planted.update(changes)
+        self.state.adopt(changes)
+
     def make_view(self, key: SigningKey) -> "ChainView":
         return ChainView(self, key)
 
@@ -153,6 +162,7 @@ class WorldLedger:
     def replay(self) -> DictState:
         """The state after executing every block again from its bytes, signatures verified."""
         state = make_genesis_state(self.genesis)
+        state.adopt(self.planted)
         for block in self.blocks:
             applied = apply_payload(state, block.context, block.payload, self.params)
             assert applied == block.applied
@@ -239,7 +249,9 @@ class ChainView:
             if post.ready > now:
                 continue
             nonce = get_account(ctx.state, node).nonce
-            tx = sign_transaction(self.key, self.ledger.hash, nonce, 0, ctx.height + 50, post.body)
+            fee = ctx.params.min_fee if isinstance(post.body, OpenOrder | CancelOrder) else 0
+            expiry = ctx.height + 50
+            tx = sign_transaction(self.key, self.ledger.hash, nonce, fee, expiry, post.body)
             try:
                 process_transaction(ctx, tx)
             except InvalidTransaction:
@@ -250,7 +262,7 @@ class ChainView:
                 continue
             del self._posts[purpose]
             chosen.append(encode_transaction(tx))
-            if isinstance(post.body, OpenJob):
+            if isinstance(post.body, OpenJob | OpenOrder):
                 self.ledger.specs[_name(ctx)] = post.body.spec
         return chosen
 
