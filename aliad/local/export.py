@@ -69,7 +69,7 @@ def export_model(wish: Wish) -> Export:
     digest = model_digest(wish.model)
     with _making(wish.folder) as making:
         pieces = _pieces(model)
-        write_model(model, pieces, making, wish.quantization)
+        write_model(model.parameters, model.config, pieces, making, wish.quantization)
         exported = Exported(making, pieces, model.config, wish.threads)
         agreement = compare(model, exported, lines)
         ties = agreement.near_ties(TIE[wish.quantization])

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from aliad.compute.decode import BOS, EOS, PAD, REPEAT
 from aliad.compute.exact import Quantised
-from aliad.compute.model_folder import Model
 from aliad.compute.stepper import rounded_table, rounded_weights
 from aliad.compute.tables import sinusoids
+from aliad.compute.transformer import Parameters
 from aliad.corpus.tokenizer import UNK
 from aliad.errors import InputError
 from aliad.spec.model import ModelConfig
@@ -53,17 +53,20 @@ def require_ctranslate2() -> None:
 
 
 def write_model(
-    model: Model, pieces: Sequence[str], folder: Path, quantization: Quantization
+    parameters: Parameters,
+    config: ModelConfig,
+    pieces: Sequence[str],
+    folder: Path,
+    quantization: Quantization,
 ) -> None:
     """Write model.bin, config.json and the vocabulary into `folder`, which must be there.
 
     pieces: the text of every token id. Raises InputError for what CTranslate2 refuses.
     """
-    spec = _specification(model, quantization)
-    config = spec.config
-    config.layer_norm_epsilon = model.config.eps
-    config.unk_token, config.bos_token, config.eos_token = (pieces[i] for i in (UNK, BOS, EOS))
-    config.decoder_start_token = pieces[BOS]
+    spec = _specification(parameters, config, quantization)
+    spec.config.layer_norm_epsilon = config.eps
+    spec.config.unk_token, spec.config.eos_token = pieces[UNK], pieces[EOS]
+    spec.config.bos_token = spec.config.decoder_start_token = pieces[BOS]
     spec.register_source_vocabulary(list(pieces))
     spec.register_target_vocabulary(list(pieces))
     try:
@@ -74,18 +77,17 @@ def write_model(
         raise refused(error) from error
 
 
-def _specification(model: Model, quantization: Quantization) -> Spec:
+def _specification(parameters: Parameters, config: ModelConfig, quantization: Quantization) -> Spec:
     """CTranslate2's description of the model with its weights."""
     from ctranslate2.specs import transformer_spec as ct2
 
-    config = model.config
     encoder = ct2.TransformerEncoderSpec(config.encoder_layers, config.heads, rms_norm=True)
     decoder = ct2.TransformerDecoderSpec(config.decoder_layers, config.heads, rms_norm=True)
-    filling = _Filling(_weights(model))
+    filling = _Filling(_weights(parameters))
     table = filling.weights["embedding"]
     encoder.embeddings[0].weight = decoder.embeddings.weight = table
     float32 = quantization is Quantization.FLOAT32
-    decoder.projection.weight = _plain(rounded_table(model.parameters)) if float32 else table
+    decoder.projection.weight = _plain(rounded_table(parameters)) if float32 else table
     for name, stack in (("encoder", encoder), ("decoder", decoder)):
         stack.position_encodings.encodings = sinusoids(config.length, config.width).numpy()
         stack.layer_norm.gamma = filling.weights[f"{name}.norm"]
@@ -94,13 +96,13 @@ def _specification(model: Model, quantization: Quantization) -> Spec:
     return ct2.TransformerSpec(encoder, decoder)
 
 
-def _weights(model: Model) -> dict[str, Array]:
+def _weights(parameters: Parameters) -> dict[str, Array]:
     """float32 arrays of our own, since CTranslate2 works in place; matrices as products see them.
 
     The embedding table is as it is looked up.
     """
-    found = {name: x.numpy().copy() for name, x in model.parameters.items()}
-    return found | {name: _plain(q) for name, q in rounded_weights(model.parameters).items()}
+    found = {name: x.numpy().copy() for name, x in parameters.items()}
+    return found | {name: _plain(q) for name, q in rounded_weights(parameters).items()}
 
 
 def _plain(x: Quantised) -> Array:

@@ -185,7 +185,7 @@ def test_any_shape_and_endless_sentences(
     parameters["decoder.norm"].mul_(4.0)
     model = replace(load_model(learned.folder), config=config, parameters=parameters)
     pieces = pieces_of(model)
-    write_model(model, pieces, tmp_path, Quantization.FLOAT32)
+    write_model(parameters, config, pieces, tmp_path, Quantization.FLOAT32)
     lines = [text for text, _ in make_sample(40, 0, 0).train]
     tokenizer = open_tokenizer(model)
     lines = [text for text in lines if len(tokenizer.encode(text)) < config.length]
