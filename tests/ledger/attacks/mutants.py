@@ -20,14 +20,16 @@ from aliad.ledger import (
     draws,
     evidence,
     openings,
+    phases,
     process,
+    returns,
     rewards,
     rounds,
     stakes,
     verdicts,
     workers,
 )
-from aliad.ledger.accounts import credit, mint
+from aliad.ledger.accounts import burn, credit, mint
 from aliad.ledger.context import Context
 from aliad.ledger.convictions import convict
 from aliad.ledger.draws import compute_draw_count, redraw
@@ -35,11 +37,12 @@ from aliad.ledger.eras import get_validators
 from aliad.ledger.events import (
     Cause,
 )
-from aliad.ledger.job_state import get_job
-from aliad.ledger.jobs import Draw, JobKind, RoundState, RulingVote
+from aliad.ledger.job_state import get_job, put_job
+from aliad.ledger.jobs import Draw, Job, JobKind, RoundState, RulingVote, Slot
 from aliad.ledger.rewinds import process_refutation
 from aliad.ledger.shuffle import Randomness
 from aliad.ledger.stakes import get_stake
+from aliad.ledger.state import StateReader
 from aliad.ledger.transactions import (
     Unbond,
 )
@@ -49,6 +52,7 @@ from aliad.types import (
     Hash32,
     JobId,
     MegaMac,
+    Millis,
     NanoAlia,
     NodeId,
     RewardRate,
@@ -58,6 +62,7 @@ from tests.ledger.attacks import checks as on_checks
 from tests.ledger.attacks import disputes as on_disputes
 from tests.ledger.attacks import luck as on_luck
 from tests.ledger.attacks import money as on_money
+from tests.ledger.attacks import orders as on_orders
 from tests.ledger.attacks import records as on_records
 from tests.ledger.attacks import replays as on_replays
 from tests.ledger.attacks import silence as on_silence
@@ -187,6 +192,53 @@ def for_ever(ctx: Context, draw: Draw, kept: tuple[Any, ...] = ()) -> None:
     redraw(ctx, replace(draw, attempt=0), kept)
 
 
+def first_come(
+    ctx: Context, job_id: JobId, work: MegaMac, rate: RewardRate, *, check: bool
+) -> NanoAlia:
+    """Checkers are paid from what others still have to be paid from."""
+    job = get_job(ctx.state, job_id)
+    paid = NanoAlia(min(work * rate, job.escrow))
+    unpaid = MegaMac(job.unpaid - (0 if check else min(work, job.unpaid)))
+    put_job(ctx, job_id, replace(job, unpaid=unpaid, escrow=NanoAlia(job.escrow - paid)))
+    return paid
+
+
+def counted_in_totals(
+    ctx: Context, job_id: JobId, work: MegaMac, rate: RewardRate, *, check: bool
+) -> NanoAlia:
+    rewards._count_work(ctx, work)
+    burn(ctx, work * rate)
+    return mint(ctx, PAY_FROM_ESCROW(ctx, job_id, work, rate, check=check))
+
+
+def refund_what_is_left(
+    ctx: Context, job_id: JobId, slot: Slot, missing: NanoAlia, reward: int
+) -> None:
+    """What the trainer's silence burned is the customer's loss."""
+    job = get_job(ctx.state, job_id)
+    unpaid, escrow = MegaMac(job.unpaid + slot.work), NanoAlia(job.escrow + reward - missing)
+    put_job(ctx, job_id, replace(job, unpaid=unpaid, escrow=escrow))
+
+
+def return_at_once(ctx: Context, job_id: JobId, number: Round, place: int) -> None:
+    """The batch goes back although its check is open."""
+    rewards.withhold(ctx, job_id, number, place, Cause.CONVICTED)
+    returns.return_batch(ctx, job_id, number, place)
+
+
+def trained(ctx: Context, kind: JobKind, node: NodeId) -> None:
+    workers.count_verified(ctx, JobKind.TRAINING, node)
+
+
+def as_training(state: StateReader, job_id: JobId) -> Job:
+    return replace(get_job(state, job_id), kind=JobKind.TRAINING)
+
+
+def paid_at_once(ctx: Context, job: Job) -> Millis:
+    return ctx.time if job.kind is JobKind.TRANSLATION else Millis(ctx.time + ctx.params.close_ms)
+
+
+PAY_FROM_ESCROW = rewards._pay_from_escrow
 UNSALTED = several(
     swap(checks, "compute_commitment", commitment_without_node),
     swap(disputes, "compute_commitment", commitment_without_node),
@@ -262,6 +314,24 @@ MUTANTS: list[Mutant] = [
     Mutant(on_money.free_flood, without(process, "no room")),
     Mutant(on_money.free_transfer, without(process, "the fee")),
     Mutant(on_money.overdraft, swap(process, "debit", debit_nothing)),
+    Mutant(on_money.order_from_oneself, swap(rewards, "_pay_from_escrow", counted_in_totals)),
+    Mutant(on_orders.text_of_a_convict, swap(convictions, "return_batches", ignore)),
+    Mutant(on_orders.convict_with_an_open_check, swap(returns, "_return_or_hold", return_at_once)),
+    Mutant(on_orders.pay_for_a_convict, swap(verdicts, "is_barred", lambda *_: False)),
+    Mutant(on_orders.silent_liar, swap(rewards, "_refund_batch", refund_what_is_left)),
+    Mutant(on_orders.small_orders, swap(phases, "_get_deadline", paid_at_once)),
+    Mutant(on_orders.nobody_checks_a_convict, swap(draws, "return_batch", ignore)),
+    Mutant(on_orders.checks_that_eat_the_escrow, swap(rewards, "_pay_from_escrow", first_come)),
+    Mutant(on_orders.laundered_history, swap(verdicts, "count_verified", trained)),
+    Mutant(on_orders.one_operation_of_an_order, swap(disputes, "get_job", as_training)),
+    Mutant(
+        on_orders.little_work,
+        several(without(rounds, "more work than"), swap(rewards, "_pay_from_escrow", first_come)),
+    ),
+    Mutant(on_orders.no_work, without(openings, "an order is work")),
+    Mutant(on_orders.little_escrow, without(openings, "does not cover")),
+    Mutant(on_orders.sum_of_texts, without(rounds, "no aggregate")),
+    Mutant(on_orders.endless_order, without(openings, "at most 4,096")),
     Mutant(on_replays.replay_on_another_network, swap(apply, "verify_signatures", ignore)),
     Mutant(on_replays.replay_on_the_same_network, without(process, "the nonce")),
     Mutant(on_replays.replay_after_expiry, without(process, "expired")),
