@@ -16,6 +16,7 @@ from aliad.rpc.wire import NOT_READY
 OVER: Final = frozenset({"done", "cancelled", "failed"})
 PATIENCE_SECONDS: Final = 120.0  # for a daemon that restarts
 POLL_SECONDS: Final = 1.0
+SETTLE_POLLS: Final = 5
 
 
 def wait_for(order: str, node: Node, output: Output) -> Object:
@@ -39,8 +40,18 @@ def wait_for(order: str, node: Node, output: Output) -> Object:
                 view.update(*state)
                 shown = state
             if found["phase"] in OVER:
-                return found
+                return _settled(found, node)
             time.sleep(POLL_SECONDS)
+
+
+def _settled(found: Object, node: Node) -> Object:
+    """An order that is over, with what it cost: its node looks that up a moment later."""
+    for _ in range(SETTLE_POLLS):
+        if found["phase"] != "done" or number(found["paid_nano"]):
+            break
+        time.sleep(POLL_SECONDS)
+        found = node.ask("order.show", order=str(found["order"]))
+    return found
 
 
 def describe_progress(found: Object) -> str:

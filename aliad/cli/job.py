@@ -9,7 +9,7 @@ import click
 
 from aliad.cli.access import Node, Object, Refusal, node_options
 from aliad.cli.output import Output
-from aliad.cli.show import ago, bar, curve, emit, fields, objects, real, short, table
+from aliad.cli.show import ago, alia, bar, clear, curve, emit, fields, objects, real, short, table
 from aliad.rpc.wire import Json
 
 PATH = click.Path(path_type=Path)
@@ -28,12 +28,13 @@ def job() -> None:
 @job.command("list", epilog="\b\nExamples:\n  aliad job list\n  aliad job list --json")
 @node_options
 def list_(node: Node, output: Output) -> None:
-    """List all jobs, the running ones first."""
+    """List all jobs, training and translation orders, the running ones first."""
     found = node.list("job.list")
     rows = [
         (
             str(j["id"])[:12],
-            j["name"],
+            j["kind"],
+            clear(j["name"]),
             j["phase"],
             f"{j['epoch']}/{j['epochs']}" if j["epochs"] else "",
             j["round"],
@@ -44,7 +45,18 @@ def list_(node: Node, output: Output) -> None:
         )
         for j in found
     ]
-    head = ("job", "name", "phase", "epoch", "round", "done", "workers", "originator", "model")
+    head = (
+        "job",
+        "kind",
+        "name",
+        "phase",
+        "epoch",
+        "round",
+        "done",
+        "workers",
+        "originator",
+        "model",
+    )
     emit(output, "jobs", list(found), table(head, rows) if rows else "there is no job")
 
 
@@ -82,6 +94,8 @@ def _screen(found: Object) -> str:
     losses = [real(value) for value in _list(found["losses"])]
     left = found["seconds_left"]
     share = real(view["progress"])
+    if view["kind"] == "translation":
+        return "\n\n".join((_order_lines(found, view), *_batches(found)))
     lines: list[tuple[str, object]] = [
         ("job", view["id"]),
         ("name", f"{view['name']} {found['languages']}".strip() or "not known here yet"),
@@ -99,6 +113,34 @@ def _screen(found: Object) -> str:
     ]
     if found["rewind"] is not None:
         lines.append(("rewound", f"to round {found['rewind']}: fraud was proven"))
+    told = fields((name, value) for name, value in lines if value != "")
+    return "\n\n".join((told, *_batches(found)))
+
+
+def _order_lines(found: Object, view: Object) -> str:
+    order = found["order"] if isinstance(found["order"], Mapping) else {}
+    share = real(view["progress"])
+    lines: list[tuple[str, object]] = [
+        ("job", view["id"]),
+        ("kind", "translation order"),
+        ("customer", "this node" if view["mine"] else view["owner"]),
+        ("phase", view["phase"]),
+        ("progress", f"{bar(share)} {100 * share:.1f}% of {found['batches']} batches"),
+        ("round", view["round"]),
+        ("workers", view["workers"]),
+        ("checks", f"{found['open_draws']} open"),
+    ]
+    if order:
+        lines += [
+            ("model", order["model"]),
+            ("work", f"{order['work']} mega-MAC at {order['rate']} nano-ALIA"),
+            ("escrow", f"{alia(order['escrow_nano'])} ALIA are left of it"),
+        ]
+    return fields(lines)
+
+
+def _batches(found: Object) -> list[str]:
+    """Tables of who computes what, and of the open checks."""
     slots = [
         (s["round"], s["batch"], short(s["trainer"]), s["status"]) for s in objects(found["slots"])
     ]
@@ -106,12 +148,12 @@ def _screen(found: Object) -> str:
         (c["round"], c["batch"], c["phase"], ", ".join(_party(p) for p in objects(c["parties"])))
         for c in objects(found["checks"])
     ]
-    text = fields((name, value) for name, value in lines if value != "")
+    shown = []
     if slots:
-        text += "\n\n" + table(("round", "batch", "trainer", "status"), slots)
+        shown.append(table(("round", "batch", "worker", "status"), slots))
     if checks:
-        text += "\n\n" + table(("round", "batch", "check", "trainer, checkers"), checks)
-    return text
+        shown.append(table(("round", "batch", "check", "worker, checkers"), checks))
+    return shown
 
 
 def _party(party: Object) -> str:

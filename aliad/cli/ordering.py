@@ -80,7 +80,7 @@ def order_translation(wish: Wish, node: Node, output: Output) -> None:
         spoken = get_translations(order, texts, patient)
         deliver(document, spoken, destination, original.mode, output)
     output.record("order", dict(_plain(ended)))
-    output.say(f"It cost {alia(ended['paid_nano'])} ALIA")
+    output.say(f"It cost {alia(ended['paid_nano'])} ALIA; the rest of the escrow is back")
 
 
 def _quote(texts: list[str], model: str, wish: Wish, node: Node) -> Object:

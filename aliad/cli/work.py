@@ -60,6 +60,7 @@ def work_screen(w: Object) -> str:
                     "paused",
                     "no" if not w["paused"] else "yes" if pause is None else ago(real(pause)),
                 ),
+                ("serves", ", ".join(m[:12] for m in texts(w["serves"])) or "no model"),
                 ("verified", f"{w['verified_batches']} batches by checks"),
                 ("earned", f"{alia(w['earned_nano'])} ALIA"),
                 ("  vested", f"{alia(w['vested_nano'])} ALIA"),

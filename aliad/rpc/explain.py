@@ -75,12 +75,12 @@ def tell(event: e.Event, me: NodeId | None = None) -> str:  # noqa: PLR0911, PLR
             )
         case e.WorkerRegistered():
             return (
-                f"{_who(event.node, me)} offers compute to {_service(event.service)}: "
+                f"{_who(event.node, me)} offers compute to job {short_job(event.service)}: "
                 f"{event.memory} MiB, {event.capacity} batches a round"
             )
         case e.WorkerRemoved():
             why = " after too many missed deadlines; it may register again" * event.unhealthy
-            return f"{_who(event.node, me)} left {_service(event.service)}{why}"
+            return f"{_who(event.node, me)} left job {short_job(event.service)}{why}"
         case e.Bonded():
             return f"{_who(event.node, me)} put {alia(event.amount)} at stake"
         case e.UnbondingStarted():
@@ -150,7 +150,7 @@ def tell(event: e.Event, me: NodeId | None = None) -> str:  # noqa: PLR0911, PLR
         case e.BatchVoided():
             return f"{_batch(event)}: no check came about, it is not paid"
         case e.RewardEarned():
-            work = "checking" if event.check else "training"
+            work = "checking" if event.check else "computing"
             return (
                 f"{_who(event.node, me)} earned {alia(event.amount)} for {work} "
                 f"{_batch(event)}; pending until the round vests"
@@ -230,10 +230,6 @@ def _report(report: WorkReport) -> str:
 
 def _who(node: NodeId, me: NodeId | None) -> str:
     return "this node" if node == me else short_node(node)
-
-
-def _service(service: JobId) -> str:
-    return f"job {short_job(service)}" if any(service) else "translations"
 
 
 def _round(job: JobId, number: Round) -> str:

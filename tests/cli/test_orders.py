@@ -108,6 +108,7 @@ def test_a_document_comes_back_beside_its_source(node: Node, letter: Path, capsy
     for fact in ("0.0000077 ALIA", "0.000021 ALIA", "1 ALIA", "read by", "2.5 % checks", "3 sent"):
         assert fact in shown.err
     assert "done: 2 of 2 sentences" in shown.err
+    assert "It cost 0.0000075 ALIA" in shown.err
     ((texts, wish),) = node.orders.quoted.values()
     assert texts == ("The dog sleeps.", "It dreams.", "The dog sleeps.")
     assert (wish.beam, wish.overhead, wish.name) == (3, 25_000, "letter.txt")

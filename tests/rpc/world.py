@@ -329,7 +329,9 @@ class FakeOrders:
         for order, state in self.known.items():
             if self.ahead and state.phase is not OrderPhase.QUOTED:
                 phase = self.ahead.pop(0)
-                self.known[order] = replace(state, phase=phase, done=state.sources)
+                done = state.sources
+                paid = NanoAlia(7_500 if phase is OrderPhase.DONE else 0)
+                self.known[order] = replace(state, phase=phase, done=done, paid=paid)
         return tuple(reversed(self.known.values()))
 
     async def cancel(self, order: Hash32) -> str:

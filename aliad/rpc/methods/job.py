@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from aliad.ledger.job_state import get_draws, get_round
-from aliad.ledger.jobs import ClosedJob, Job
+from aliad.ledger.jobs import ClosedJob, Job, JobKind, Outcome
 from aliad.ledger.workers import get_eligible
 from aliad.peer_id import peer_id_of
 from aliad.rpc.permissions import Permission
@@ -32,7 +32,11 @@ class JobView(View):
 
 
 class JobDetail(View):
-    """All about a job. Losses are the trainers' mean by round; the last may be incomplete."""
+    """All about a job. Losses are the trainers' mean by round; the last may be incomplete.
+
+    ``order`` is empty but for a translation order that runs: the model, the work in mega-MAC and
+    how much of it nobody is paid for yet, the rate, and what is left in escrow.
+    """
 
     job: JobView
     languages: str
@@ -50,11 +54,12 @@ class JobDetail(View):
     slots: list[Object]
     checks: list[Object]
     extra: Object
+    order: Object
 
 
 @method("job.list", Permission.READ)
 async def list_jobs(node: Backend, _query: Nothing) -> list[JobView]:
-    """All jobs, the running ones first."""
+    """All jobs, training and translation orders, the running ones first."""
     with looking(node.chain) as look:
         return [_view(node, look, job_id, job) for job_id, job in all_jobs(look)]
 
@@ -89,6 +94,7 @@ async def show(node: Backend, query: ByJob) -> JobDetail:
             slots=_slots(look, job_id, running) if running else [],
             checks=[_check(draw) for draw in get_draws(look.state, job_id)],
             extra=dict(known.fields or {}),
+            order=_order(running) if running else {},
         )
 
 
@@ -145,16 +151,17 @@ def _view(node: Backend, look: Look, job_id: JobId, job: Job | ClosedJob) -> Job
     known: JobProgress = node.jobs.progress(job_id)
     me = node.chain.self_id
     if isinstance(job, ClosedJob):
+        whole = job.outcome is Outcome.CLOSED
         return JobView(
             id=job_id.hex(),
             name=known.name,
             kind=job.kind.name.lower(),
             owner=peer_id_of(job.owner),
             phase=job.outcome.name.lower(),
-            epoch=known.epochs if job.model != ZERO_HASH else 0,
+            epoch=known.epochs if whole else 0,
             epochs=known.epochs,
             round=job.rounds,
-            progress=1.0 if job.model != ZERO_HASH else 0.0,
+            progress=1.0 if whole else 0.0,
             workers=0,
             model=job.model.hex() if job.model != ZERO_HASH else "",
             mine=job.owner == me,
@@ -174,6 +181,18 @@ def _view(node: Backend, look: Look, job_id: JobId, job: Job | ClosedJob) -> Job
         model="",
         mine=job.owner == me,
     )
+
+
+def _order(job: Job) -> Object:
+    if job.kind is not JobKind.TRANSLATION:
+        return {}
+    return {
+        "model": job.model.hex(),
+        "work": job.work,
+        "unpaid": job.unpaid,
+        "rate": job.rate,
+        "escrow_nano": job.escrow,
+    }
 
 
 def _slots(look: Look, job_id: JobId, job: Job) -> list[Object]:

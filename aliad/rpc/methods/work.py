@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from aliad.ledger.events import RewardEarned, RewardForfeited, RewardVested, decode_event
-from aliad.ledger.job_state import get_draws, get_jobs, get_round
+from aliad.ledger.job_state import get_closed_job, get_draws, get_jobs, get_round
 from aliad.ledger.jobs import Job, JobKind, JobPhase, SlotStatus
 from aliad.ledger.workers import get_eligible, get_service, get_standing, get_worker
 from aliad.rpc.methods.wallet import get_pending_total
@@ -46,7 +46,8 @@ class JobWorkView(View):
 class WorkView(View):
     """What the worker does, why it has or has no work, what it earned (nano-ALIA).
 
-    ``earned`` counts the newest 2,000 entries of the account's history.
+    ``serves`` names the models that it translates with, by the jobs that made them; ``earned``
+    counts the newest 2,000 entries of the account's history.
     """
 
     enabled: bool
@@ -56,6 +57,7 @@ class WorkView(View):
     duties: list[str]
     devices: list[DeviceView]
     jobs: list[JobWorkView]
+    serves: list[str]
     barred: bool
     verified_batches: int
     troubles: list[str]
@@ -75,6 +77,7 @@ async def status(node: Backend, _query: Nothing) -> WorkView:
             _job(node, look, state, job_id, job)
             for job_id, job in get_jobs(look.state)
             if job.kind is JobKind.TRAINING
+            or get_worker(look.state, get_service(job_id, job), me) is not None
         ]
         earned, vested, lost = _earnings(look, me)
         return WorkView(
@@ -96,8 +99,13 @@ async def status(node: Backend, _query: Nothing) -> WorkView:
                 for d in state.devices
             ],
             jobs=jobs,
+            serves=[
+                service.hex()
+                for service in standing.services
+                if get_closed_job(look.state, service) is not None
+            ],
             barred=standing.barred,
-            verified_batches=standing.verified,
+            verified_batches=standing.verified + standing.translated,
             troubles=list(state.troubles),
             earned_nano=earned,
             vested_nano=vested,
@@ -142,7 +150,7 @@ def _summary(node: Backend, state: WorkState, jobs: list[JobWorkView], barred: b
     if any(job.working for job in jobs):
         return "Working: " + "; ".join(job.reason for job in jobs if job.working) + "."
     if not jobs:
-        return "There is no open training job on the chain."
+        return "There is no open training job, and no open order for a model it serves."
     return "No batch at the moment: " + "; ".join(job.reason for job in jobs) + "."
 
 
@@ -166,10 +174,11 @@ def _job(node: Backend, look: Look, state: WorkState, job_id: JobId, job: Job) -
 def _duty(look: Look, me: NodeId, job_id: JobId, job: Job) -> str | None:
     """What the ledger expects of this node now, in a job."""
     name = short_job(job_id)
+    verb = "trains" if job.kind is JobKind.TRAINING else "translates"
     current = get_round(look.state, job_id, job.round) if job.phase is JobPhase.OPEN else None
     for slot in current.slots if current else ():
         if slot.trainer == me and slot.status is SlotStatus.ASSIGNED:
-            return f"trains batch {slot.batch} of round {job.round} of job {name}"
+            return f"{verb} batch {slot.batch} of round {job.round} of job {name}"
     for draw in get_draws(look.state, job_id):
         for place, party in enumerate(draw.parties):
             if party.node == me:
@@ -184,11 +193,13 @@ def _no_duty(look: Look, state: WorkState, me: NodeId, job_id: JobId, job: Job) 
     if state.engine is not None and job.terms.engine != state.engine:
         return f"{name} needs another version of the engine than this node has"
     if worker is None:
-        removed = _was_removed(look, me, job_id)
+        removed = _was_removed(look, me, get_service(job_id, job))
         return f"{name}: this node is not registered{removed}"
     if worker.memory < job.terms.memory:
         return f"{name} needs {job.terms.memory} MiB a batch; this node offers {worker.memory}"
     if job.phase is JobPhase.FINISHED:
+        if job.kind is JobKind.TRANSLATION:
+            return f"{name} is translated and waits for its checks"
         return f"{name} has computed everything and waits for its originator"
     if job.phase is JobPhase.CORRECTING:
         return f"{name} waits for its originator, who owes a corrected round"
@@ -214,10 +225,10 @@ def _idle_in_round(look: Look, me: NodeId, job_id: JobId, job: Job, name: str) -
     )
 
 
-def _was_removed(look: Look, me: NodeId, job_id: JobId) -> str:
+def _was_removed(look: Look, me: NodeId, service: JobId) -> str:
     for _, note in itertools.islice(look.blocks.history(me), HISTORY_LOOKED_AT):
         event = decode_event(note)
-        if type(event).__name__ == "WorkerRemoved" and getattr(event, "service", b"") == job_id:
+        if type(event).__name__ == "WorkerRemoved" and getattr(event, "service", b"") == service:
             unhealthy = getattr(event, "unhealthy", False)
             return " any more: it missed too many deadlines in a row" if unhealthy else " any more"
     return " yet; it registers by itself once it is in sync"
