@@ -91,27 +91,33 @@ def is_open(order: Training) -> bool:
         return False
 
 
-def judge(order: Training, draw: Draw, liars: Sequence[NodeId] = ()) -> None:
-    """One step of a check: whoever can speak does, time passes for who cannot, validators rule."""
+def judge(order: Training, liars: Sequence[NodeId] = ()) -> None:
+    """One step of the open checks: whoever can speak does, or the validators rule; only if nobody
+    has anything to say does time pass for those who cannot speak any more."""
     chain = order.chain
-    match draw.phase:
-        case DrawPhase.COMMIT:
-            speak(order, order.commit(draw, liars), order.terms.check_ms)
-        case DrawPhase.REVEAL:
-            speak(order, order.reveal(draw, get_liars(order, draw)), order.terms.reveal_ms)
-        case DrawPhase.RULING:
-            order.rule_batch(draw)
-        case DrawPhase.WAITING:
-            chain.block()
-        case DrawPhase.TRACE:
-            raise AssertionError("an order's batch has no trace")
+    draws = get_draws(chain.state, order.id)
+    assert all(draw.phase is not DrawPhase.TRACE for draw in draws)
+    said = [tx for draw in draws for tx in speak(order, draw, liars)]
+    ruling = [draw for draw in draws if draw.phase is DrawPhase.RULING]
+    late = [draw.deadline for draw in draws if draw.phase is not DrawPhase.WAITING]
+    if said:
+        chain.block(*said)
+    elif ruling:
+        order.rule_batch(ruling[0])
+    elif len(late) < len(draws):
+        chain.block()
+    else:
+        chain.block(ms=max(1, min(late) - chain.time))
 
 
-def speak(order: Training, spoken: Sequence[Transaction], patience: int) -> None:
-    """What those say who may; if there is nobody, time passes."""
-    chain = order.chain
-    heard = [tx for tx in spoken if not is_barred(chain.state, tx.sender)]
-    chain.block(*heard, ms=1_000 if heard else patience)
+def speak(order: Training, draw: Draw, liars: Sequence[NodeId]) -> list[Transaction]:
+    """What the parties of a check say next, but for convicts."""
+    spoken: list[Transaction] = []
+    if draw.phase is DrawPhase.COMMIT:
+        spoken = order.commit(draw, liars)
+    elif draw.phase is DrawPhase.REVEAL:
+        spoken = order.reveal(draw, get_liars(order, draw))
+    return [tx for tx in spoken if not is_barred(order.chain.state, tx.sender)]
 
 
 def get_liars(order: Training, draw: Draw) -> list[NodeId]:
@@ -127,18 +133,16 @@ def get_liars(order: Training, draw: Draw) -> list[NodeId]:
 def settle(order: Training, liars: Sequence[NodeId] = ()) -> None:
     """Play all open checks to their end, while no round is recorded."""
     for _ in range(100):
-        draws = get_draws(order.chain.state, order.id)
-        if not draws:
+        if not get_draws(order.chain.state, order.id):
             return
-        judge(order, draws[0], liars)
+        judge(order, liars)
     raise AssertionError("a check does not end")
 
 
 def step(order: Training, liars: Sequence[NodeId] = ()) -> None:
     """The next thing that happens: everybody does its duty, and liars lie."""
-    draws = get_draws(order.chain.state, order.id)
-    if draws:
-        judge(order, draws[0], liars)
+    if get_draws(order.chain.state, order.id):
+        judge(order, liars)
     elif order.job.phase is JobPhase.OPEN:
         order.record(liars=liars)
     else:
