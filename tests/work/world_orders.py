@@ -28,10 +28,19 @@ from aliad.ledger.params import Params
 from aliad.ledger.records import ACCOUNT, ECONOMY
 from aliad.ledger.transactions import CancelOrder
 from aliad.spec.model import ModelConfig
-from aliad.spec.order import EOS, Ids, OrderIndex, OrderSpec, Passage, encode_order_spec
+from aliad.spec.order import (
+    EOS,
+    Ids,
+    OrderIndex,
+    OrderSpec,
+    Passage,
+    encode_order_index,
+    encode_order_spec,
+)
 from aliad.types import ZERO_HASH, Hash32, JobId, NanoAlia, NodeId, Round
 from aliad.work.desk import Desk
-from aliad.work.orders.book import BatchNote, OrderNote
+from aliad.work.notebook import MemoryNotes, Notebook
+from aliad.work.orders.book import OrderNote
 from aliad.work.orders.opening import (
     CutOrder,
     OrderPlan,
@@ -52,6 +61,7 @@ MODEL = JobId(hashlib.sha256(b"a finished training job").digest())
 MODEL_BYTES = b"the model's file"
 PARAMETERS = stub("the model's parameters")
 WEALTH = 10**15
+REVIVE_SECONDS = 2.5
 
 
 def make_sources(count: int = 60, seed: int = 1, least: int = 60, most: int = 200) -> list[Ids]:
@@ -118,16 +128,60 @@ class WorldLibrary:
 
 
 class OrderNode(WorldNode):
-    """A node that can order, serve and check translations."""
+    """A node that can order, serve and check translations.
+
+    ``fuse``: it dies after every so many notes, and is up again `REVIVE_SECONDS` later.
+    """
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.library = WorldLibrary(self)
         self.translator: Any = StubTranslator()
+        self.fuse = 0
+        self.noted = self.deaths = 0
 
     def make_desk(self) -> Desk:
+        self.chain.forbid = lambda body: not self.up
         desk = super().make_desk()
-        return replace(desk, library=self.library, translator=self.translator)
+        book = Notebook(FragileNotes(self))
+        return replace(desk, book=book, library=self.library, translator=self.translator)
+
+    async def answer(self, asker: NodeId, question: bytes) -> bytes:
+        life = self.deaths
+        answer = await super().answer(asker, question)
+        if life != self.deaths:
+            raise Unavailable("it died before it answered")
+        return answer
+
+    def burn_down(self) -> None:
+        """A note was made."""
+        self.noted += 1
+        if self.fuse and self.noted % self.fuse == 0:
+            self.deaths += 1
+            self.crash()
+            self.world.spawn(self._revive)
+
+    async def _revive(self) -> None:
+        await trio.sleep(REVIVE_SECONDS)
+        self.start()
+
+
+class FragileNotes(MemoryNotes):
+    """A dead node notes nothing, although its last task may run on to its next checkpoint."""
+
+    def __init__(self, node: OrderNode) -> None:
+        super().__init__(node.values)
+        self._node = node
+        self._life = node.deaths
+
+    def put(self, key: bytes, value: bytes) -> None:
+        if self._life == self._node.deaths:
+            super().put(key, value)
+            self._node.burn_down()
+
+    def delete(self, key: bytes) -> None:
+        if self._life == self._node.deaths:
+            super().delete(key)
 
 
 @dataclass(frozen=True)
@@ -217,7 +271,7 @@ class OrderWorld(World):
         times = {"round_ms": 30_000, "record_ms": 30_000, "check_ms": 30_000, "reveal_ms": 15_000}
         settled = OrderPlan(**{**times, "overhead": 500_000, **plan})  # type: ignore[arg-type]
         terms = make_order_terms(cut, settled, PARAMETERS, STUB_ENGINE)
-        spec = OrderSpec("en", "de", beam, len(sources), index_blob(cut.index))
+        spec = OrderSpec("en", "de", beam, len(sources), blob_id_of(encode_order_index(cut.index)))
         note = OrderNote(MODEL, terms, encode_order_spec(spec), SHAPE.vocabulary, SHAPE.length)
         desk = self.customer.desk
         desk.book.orders.put_order(cut.root, note, cut.index, cut.batches)
@@ -253,16 +307,6 @@ class OrderWorld(World):
         return sum(event.amount for event in events if event.job == order.job)
 
 
-def index_blob(index: OrderIndex) -> Any:  # noqa: ANN401
-    from aliad.spec.order import encode_order_index  # noqa: PLC0415
-
-    return blob_id_of(encode_order_index(index))
-
-
 def right(order: Placed) -> list[Passage]:
     """What the customer must get."""
     return [translate(source) for source in order.sources]
-
-
-def batch_of(order: Placed, batch: int) -> BatchNote:
-    return order.cut.batches[batch]

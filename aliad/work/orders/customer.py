@@ -9,10 +9,10 @@ Nothing is aggregated: the parameters stay what they were, and so does what a re
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from aliad.ledger.job_state import get_round
-from aliad.ledger.jobs import Job, JobPhase
+from aliad.ledger.jobs import Job, JobPhase, RoundState
 from aliad.ledger.workers import is_barred
 from aliad.types import BatchIndex, Hash32, JobId, Round
 from aliad.work.notebook import Notebook
@@ -20,6 +20,9 @@ from aliad.work.orders.progress import find_order, find_settled
 from aliad.work.originator import is_sayable, make_record
 from aliad.work.situation import Situation
 from aliad.work.trainer import Post
+
+# What part of the time for a record is given to who has committed and not delivered.
+PATIENCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,26 @@ def _run_round(
             if book.orders.receipt(order, slot.batch, number) is not None
         ]
     )
-    late = situation.now >= found.opened + job.terms.round_ms
-    if len(ready) == len(open_slots) or late:
+    if len(ready) == len(open_slots) or _is_late(situation, book, job_id, job, found, ready):
         yield SettleRound(job_id, number, ready, found.parameters)
+
+
+def _is_late(
+    situation: Situation,
+    book: Notebook,
+    job_id: JobId,
+    job: Job,
+    found: RoundState,
+    ready: tuple[BatchIndex, ...],
+) -> bool:
+    """Whether the round is recorded without the batches that are not here.
+
+    A translator whose commitment has been heard is waited for a little longer: it was in time, and
+    if it was the customer that was away, should not lose its pay for that.
+    """
+    end = found.opened + job.terms.round_ms
+    coming = any(
+        slot.batch not in ready and book.heard(job_id, job.round, slot.batch) is not None
+        for slot in found.slots
+    )
+    return situation.now >= (end + job.terms.record_ms // PATIENCE if coming else end)
