@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ from aliad.documents.reading import read_bounded
 from aliad.errors import InputError
 
 LARGEST_OPTIONS: Final = 64 << 10
+STALE_SECONDS: Final = 3600.0
 _ORDER: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -69,6 +71,7 @@ def keep_copy(order: str, copy: Copy) -> None:
     }
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _clear_drafts(folder.parent)
         draft = Path(tempfile.mkdtemp(prefix=f".{order[:12]}.", dir=folder.parent))
     except OSError as error:
         raise _refused(folder, error) from error
@@ -82,6 +85,13 @@ def keep_copy(order: str, copy: Copy) -> None:
         raise _refused(folder, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _clear_drafts(home: Path) -> None:
+    """Remove what a command that was killed left half-written."""
+    for path in home.glob(".*"):
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def find_copy(order: str) -> Copy | None:
@@ -111,6 +121,13 @@ def find_copy(order: str) -> Copy | None:
     return Copy(original, destination, options.source, options.target)
 
 
+def list_copies() -> list[str]:
+    """The orders of which there is a copy."""
+    home = _home()
+    found = [path.name for path in home.iterdir()] if home.is_dir() else []
+    return [name for name in found if _ORDER.fullmatch(name)]
+
+
 def drop_copy(order: str) -> None:
     """Remove a copy, if there is one."""
     with contextlib.suppress(FileNotFoundError):
@@ -120,9 +137,13 @@ def drop_copy(order: str) -> None:
 def _folder_of(order: str) -> Path:
     if not _ORDER.fullmatch(order):
         raise InputError(f"{order[:64]!r} is no order.", "It is not 64 hex digits.")
+    return _home() / order
+
+
+def _home() -> Path:
     state = os.environ.get("XDG_STATE_HOME", "")
     home = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return home / "aliad" / "orders" / order
+    return home / "aliad" / "orders"
 
 
 def _absolute(path: Path) -> str:

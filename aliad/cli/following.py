@@ -14,13 +14,14 @@ from aliad.rpc.client import Denied, TimedOut, Unreachable
 from aliad.rpc.wire import NOT_READY
 
 OVER: Final = frozenset({"done", "cancelled", "failed"})
+QUOTED: Final = "quoted"
 PATIENCE_SECONDS: Final = 120.0  # for a daemon that restarts
 POLL_SECONDS: Final = 1.0
 SETTLE_POLLS: Final = 5
 
 
 def wait_for(order: str, node: Node, output: Output) -> Object:
-    """The order when it is over, showing how far it is. A daemon may restart meanwhile."""
+    """The order when it is over, or was not taken; shows how far it is. A daemon may restart."""
     missed: float | None = None
     shown: tuple[int, int, str] | None = None
     with meter(output.quiet) as view:
@@ -39,7 +40,7 @@ def wait_for(order: str, node: Node, output: Output) -> Object:
             if state != shown:
                 view.update(*state)
                 shown = state
-            if found["phase"] in OVER:
+            if found["phase"] in OVER or found["phase"] == QUOTED:
                 return _settled(found, node)
             time.sleep(POLL_SECONDS)
 
@@ -77,6 +78,12 @@ def require_done(found: Object) -> None:
                 f"The order {short} is {phase}.",
                 clear(found["reason"]) or "It was stopped before all was translated.",
                 f"`aliad fetch {short} --partial` writes what was translated.",
+            )
+        case "quoted":
+            raise AliadError(
+                f"The order {short} is not on the chain; nothing is set aside.",
+                clear(found["reason"]) or "It was quoted and not placed.",
+                "Order the document again with `aliad translate`.",
             )
         case _:
             raise AliadError(

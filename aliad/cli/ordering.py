@@ -14,7 +14,7 @@ from aliad.cli.choosing import choose_model, describe_model
 from aliad.cli.copies import Copy, drop_copy, keep_copy
 from aliad.cli.document_file import STREAM, deliver, find_destination, read_original, read_terms
 from aliad.cli.fetching import get_translations
-from aliad.cli.following import going_on, require_done, wait_for
+from aliad.cli.following import QUOTED, going_on, require_done, wait_for
 from aliad.cli.output import Output, print_error
 from aliad.cli.show import alia, fields, number
 from aliad.errors import AliadError, InputError
@@ -65,7 +65,7 @@ def order_translation(wish: Wish, node: Node, output: Output) -> None:
         _agree(quote, offer, wish, node, output)
         keep_copy(order, Copy(original, destination, source, target))
     except (AliadError, Refusal):
-        _forget(order, node)
+        _give_up(order, node)
         raise
     placed = _place(order, patient)
     output.record("order", dict(_plain(placed)), order if wish.detach else None)
@@ -75,6 +75,8 @@ def order_translation(wish: Wish, node: Node, output: Output) -> None:
     output.say(f"The order {order[:12]} is placed; Ctrl-C leaves it running")
     with going_on(order):
         ended = wait_for(order, node, output)
+    if ended["phase"] == QUOTED:
+        _give_up(order, node)
     require_done(ended)
     with going_on(order):
         spoken = get_translations(order, texts, patient)
@@ -138,6 +140,12 @@ def _agree(quote: Object, offer: Object, wish: Wish, node: Node, output: Output)
         print_error(*fields(facts).splitlines())
     else:
         output.say(fields(facts))
+    if not number(quote["workers"]):
+        raise InputError(
+            "Nobody serves this model now.",
+            "No worker is registered for it.",
+            "Try again later, or name another with --model; `aliad models` shows who serves what.",
+        )
     if number(quote["escrow_nano"]) > number(quote["balance_nano"]):
         raise InputError(
             "The balance does not cover this order.",
@@ -166,14 +174,13 @@ def _place(order: str, node: Node) -> Object:
             return node.ask("order.place", order=order)
         except Denied as error:
             refused = error
-    # Nothing is spent and nothing will come.
-    drop_copy(order)
-    _forget(order, node)
+    _give_up(order, node)
     raise refused
 
 
-def _forget(order: str, node: Node) -> None:
-    """Tell the daemon that nothing comes of a quote; it forgets it in time without that, too."""
+def _give_up(order: str, node: Node) -> None:
+    """Keep nothing of a quote of which nothing comes; the daemon forgets it without that, too."""
+    drop_copy(order)
     try:
         node.call("order.forget", order=order)
     except AliadError:

@@ -58,11 +58,18 @@ def orders(forget: str | None, node: Node, output: Output) -> None:
 
 
 def _forget(text: str, node: Node, output: Output) -> None:
-    from aliad.cli.copies import drop_copy
+    from aliad.cli.copies import drop_copy, list_copies
 
+    known = node.list("order.list")
     if text == ALL:
-        chosen = [o for o in node.list("order.list") if o["phase"] in OVER]
+        chosen = [o for o in known if o["phase"] in OVER]
     else:
+        copies = [kept for kept in list_copies() if kept.startswith(text.lower())]
+        strange = not any(str(o["order"]).startswith(text.lower()) for o in known)
+        if strange and len(copies) == 1:  # of another daemon, or of one that lost its notes
+            drop_copy(copies[0])
+            emit(output, "forgotten", {"orders": [copies[0]]}, "the copy of its document is gone")
+            return
         chosen = [node.ask("order.show", order=text)]
     ids = [str(o["order"]) for o in chosen]
     question = f"Forget {len(ids)} orders? Translations that were not fetched are lost."

@@ -24,6 +24,7 @@ from aliad.errors import InputError
 from aliad.rpc.ports import Backend, ModelState, OrderPhase, OrderState, Refused
 from aliad.types import Hash32, JobId
 from tests.ledger.chain import OWNER
+from tests.rpc.ordered import make_ordered
 from tests.rpc.world import FakeOrders, StoredChain, make_backend, policy, serving
 
 Capture = pytest.CaptureFixture[str]
@@ -39,8 +40,9 @@ def offer(first: int = 1, **changes: Any) -> ModelState:  # noqa: ANN401
 class Node:
     """A daemon's socket, served in a thread until it is closed."""
 
-    def __init__(self, folder: Path, orders: FakeOrders) -> None:
+    def __init__(self, folder: Path, orders: FakeOrders, chain: StoredChain | None = None) -> None:
         self.path = folder / "socket"
+        self._chain = chain or StoredChain()
         self.orders = orders
         self._ready = threading.Event()
         self._thread = threading.Thread(target=trio.run, args=(self._main,))
@@ -50,7 +52,7 @@ class Node:
     async def _main(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         self._end = trio.Event()
-        backend: Backend = make_backend(StoredChain(), OWNER.node_id, None, self.orders)
+        backend: Backend = make_backend(self._chain, OWNER.node_id, None, self.orders)
         async with serving(backend, self.path, rules=policy(owner=os.getuid())):
             self._ready.set()
             await self._end.wait()
@@ -359,6 +361,45 @@ def test_ctrl_c_leaves_the_order(node: Node, letter: Path, state: Path) -> None:
     assert (state / order).is_dir()
 
 
+def test_an_order_that_was_not_taken_after_all_leaves_nothing(
+    node: Node, letter: Path, state: Path, capsys: Capture
+) -> None:
+    node.orders.ahead = [OrderPhase.OPENING, OrderPhase.QUOTED]
+    assert node("translate", letter, "--to", "de", "--yes") == 1
+    assert "is not on the chain" in told(capsys)[0]
+    assert node.orders.known == {}
+    assert list(state.iterdir()) == []
+
+
+def test_a_model_that_nobody_serves_is_not_ordered(
+    node: Node, letter: Path, state: Path, capsys: Capture
+) -> None:
+    node.orders.offers = (offer(workers=0),)
+    assert node("translate", letter, "--to", "de", "--yes") == 1
+    assert told(capsys)[0] == "Nobody serves this model now."
+    assert node.orders.known == {}
+    node.orders.offers = (offer(workers=2),)
+    assert node("translate", letter, "--to", "de", "--yes") == 0
+    assert "wait until 3 workers" in capsys.readouterr().err
+
+
+def test_the_copy_of_a_lost_order_can_be_removed(
+    node: Node, letter: Path, state: Path, capsys: Capture
+) -> None:
+    order = detached(node, letter, capsys)
+    node.orders.known.clear()
+    (state / ".half").mkdir()
+    os.utime(state / ".half", (0, 0))
+    other = letter.with_name("other.txt")
+    other.write_text("Another text.\n")
+    kept = detached(node, other, capsys)
+    assert {path.name for path in state.iterdir()} == {order, kept}
+    assert node("orders", "--forget", order[:9]) == 0
+    assert [path.name for path in state.iterdir()] == [kept]
+    assert node("orders", "--forget", order[:9]) == 1
+    assert len(told(capsys)) == 3
+
+
 def test_an_order_is_cancelled_when_the_user_agrees(
     node: Node, letter: Path, capsys: Capture
 ) -> None:
@@ -417,6 +458,43 @@ def test_without_models_it_says_so(node: Node, letter: Path, capsys: Capture) ->
     assert "no model" in capsys.readouterr().out
     assert node("translate", letter, "--to", "de") == 1
     assert "no model" in told(capsys)[0]
+
+
+def test_shells_complete_orders(node: Node, letter: Path, capsys: Capture) -> None:
+    order = detached(node, letter, capsys)
+    asked = {"_ALIAD_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import aliad.cli.main as m; m.cli(prog_name='aliad')"],
+        env={
+            **os.environ,
+            **asked,
+            "COMP_WORDS": f"aliad fetch {order[:3]}",
+            "ALIAD_RPC__SOCKET": str(node.path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"plain,{order[:12]}\n"
+
+
+def test_a_job_that_is_an_order_shows_as_one(tmp_path: Path, capsys: Capture) -> None:
+    chain, model, order = make_ordered(0)
+    order.open()
+    node = Node(tmp_path, FakeOrders(), chain)
+    try:
+        assert node("job", "list") == 0
+        assert "translation" in capsys.readouterr().out
+        assert node("job", "show", order.id.hex()) == 0
+        shown = capsys.readouterr().out
+        assert "translation order" in shown
+        assert model.hex() in shown
+        assert "ALIA are left of it" in shown
+        assert "loss" not in shown
+        assert node("job", "show", model.hex()) == 0
+        assert "epoch" in capsys.readouterr().out
+    finally:
+        node.close()
 
 
 def views(*offers: ModelState) -> list[Any]:

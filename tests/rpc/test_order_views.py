@@ -11,7 +11,7 @@ from aliad.ledger.jobs import JobPhase
 from aliad.peer_id import peer_id_of
 from aliad.rpc.ports import Backend
 from aliad.rpc.registry import METHODS
-from aliad.types import JobId, NodeId
+from aliad.types import NodeId
 from tests.ledger.chain import key
 from tests.ledger.ordering import (
     CUSTOMER,
@@ -19,17 +19,12 @@ from tests.ledger.ordering import (
     FUNDS,
     OFTEN,
     is_open,
-    make_model,
-    make_order,
-    place,
     run_order,
     run_until,
-    serve,
 )
 from tests.ledger.training import Training
+from tests.rpc.ordered import WORKERS, make_ordered
 from tests.rpc.world import FakeChain, StoredChain, make_backend
-
-WORKERS = [key(f"worker {number}") for number in range(5)]
 
 
 async def call(node: Backend, name: str, /, **params: Any) -> Any:  # noqa: ANN401
@@ -41,20 +36,10 @@ def seen_by(node: Backend, me: NodeId) -> Backend:
     return replace(node, chain=FakeChain(node.chain.chain, me))
 
 
-def ordered(overhead: int) -> tuple[StoredChain, JobId, Training]:
-    chain = StoredChain()
-    model = make_model(chain)
-    chain.give(CUSTOMER.node_id, FUNDS)
-    chain.sync()
-    serve(chain, model, WORKERS)
-    body, manifest = make_order(chain, model, 6, overhead=overhead)
-    return chain, model, place(chain, body, manifest)
-
-
 @pytest.fixture(scope="module")
 def cheated() -> tuple[StoredChain, Training]:
     """An order that is over; one of its workers lied and was convicted."""
-    chain, _, order = ordered(OFTEN)
+    chain, _, order = make_ordered(OFTEN)
     run_order(order, liars=[WORKERS[0].node_id])
     assert not is_open(order)
     return chain, order
@@ -62,7 +47,7 @@ def cheated() -> tuple[StoredChain, Training]:
 
 @pytest.mark.trio
 async def test_a_running_order_shows_what_it_is() -> None:
-    chain, model, order = ordered(0)
+    chain, model, order = make_ordered(0)
     node = make_backend(chain, CUSTOMER.node_id)
     order.open()
     (running, made) = await call(node, "job.list")
