@@ -22,8 +22,12 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# Two processes, each with a file of tests at a time: half of the tests compute, half of them wait.
+# A process that dies fails the run; starting another would run what killed it once more.
+TESTERS := 2
 test: setup lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder \
+		--max-worker-restart 0
 
 # A js-libp2p peer against a node; needs node 20 or newer and npm.
 interop: setup

@@ -1,10 +1,15 @@
 """How all tests run: on one thread; hypothesis with the same examples every time and no deadline.
 
+`make test` has two processes run them, a file at a time; `pytest` alone is one process.
+
 `pytest --hypothesis-profile=explore` draws new examples and tries more of them.
 """
 
 import os
+from pathlib import Path
+from typing import Final
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -21,3 +26,34 @@ settings.load_profile("steady")
 # several times slower than one. Tests of threads set their own number, in processes of their own.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
+
+# Files that take half a minute and more begin first, so that no process is left with one of them
+# when the other has nothing to do. Those that mostly wait alternate with those that compute.
+LONGEST: Final = (
+    "tests/work/test_daemons.py",
+    "tests/net/libp2p/test_workarounds.py",
+    "tests/compute/test_exactness.py",
+    "tests/net/hostile/test_silence.py",
+    "tests/daemon/test_lifecycle.py",
+    "tests/net/hostile/test_churn.py",
+    "tests/simulation/test_simulation.py",
+    "tests/net/blobs/test_exchange.py",
+    "tests/byzantine/test_liars.py",
+    "tests/daemon/test_devnet.py",
+    "tests/store/test_crash.py",
+    "tests/store/test_damage.py",
+)
+ROOT: Final = Path(__file__).parent.parent
+
+
+def pytest_configure() -> None:
+    """A file of another name would lose its place unnoticed."""
+    lost = [name for name in LONGEST if not (ROOT / name).is_file()]
+    if lost:
+        raise pytest.UsageError(f"tests/conftest.py names files that are not there: {lost}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    place = {ROOT / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))

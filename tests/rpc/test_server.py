@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -225,12 +226,14 @@ async def test_a_subscription_that_breaks_off_leaves_nothing(
 
 @pytest.mark.trio
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-async def test_other_users_may_only_look(tmp_path: Path, backend: Backend) -> None:
+async def test_other_users_may_only_look(backend: Backend) -> None:
     """A process of user 65534 calls; the kernel tells the server who it is."""
-    tmp_path.chmod(0o755)
-    for parent in list(tmp_path.parents)[:2]:
-        parent.chmod(0o755)
-    path = tmp_path / "s"
+    with tempfile.TemporaryDirectory() as folder:  # all folders above it are open to everybody
+        Path(folder).chmod(0o755)
+        await others_may_only_look(Path(folder) / "s", backend)
+
+
+async def others_may_only_look(path: Path, backend: Backend) -> None:
     async with serving(backend, path, rules=policy(owner=4242)):
         path.chmod(0o666)
         program = (
