@@ -14,7 +14,7 @@ from aliad.ledger.job_state import get_jobs
 from aliad.ledger.jobs import JobKind
 from aliad.ledger.records import ACCOUNT, AMOUNT, STAKE
 from aliad.ledger.state import StateReader
-from aliad.types import JobId, NodeId
+from aliad.types import BatchIndex, JobId, NodeId
 
 
 @dataclass(slots=True)
@@ -27,7 +27,8 @@ class Model:
     burned: int = 0
     orders: set[JobId] = field(default_factory=set)
     paid: set[tuple[Any, ...]] = field(default_factory=set)
-    reward_to: dict[NodeId, NodeId] = field(default_factory=dict)
+    earners: dict[tuple[JobId, BatchIndex], NodeId] = field(default_factory=dict)
+    """Who was paid last for which batch of which order, unless it went back since."""
 
     def give(self, node: NodeId, amount: int) -> None:
         self.amounts["balance", node] += amount
@@ -69,6 +70,8 @@ class Model:
             case ev.ForfeitUndone(job, _, amount):
                 self.burned -= amount
                 self.amounts["escrow", job] += amount
+            case ev.BatchReturned(job, _, batch, trainer):
+                assert self.earners.pop((job, batch)) == trainer
             case ev.BatchRedrawn(job, number, batch):
                 self.paid.discard((job, number, batch, "trainer"))
             case _:
@@ -85,6 +88,9 @@ class Model:
         self.paid.add(batch)
         place = ("pending", event.job, event.node)
         if event.job in self.orders:
+            if not event.check:
+                earner = self.earners.setdefault((event.job, event.batch), event.node)
+                assert earner == event.node, "two are paid for one batch of an order"
             self.move(("escrow", event.job), place, event.amount)
         else:
             self.minted += event.amount

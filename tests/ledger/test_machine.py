@@ -34,7 +34,7 @@ from aliad.ledger.transactions import (
     VoteOriginator,
     compute_transaction_id,
 )
-from aliad.types import ZERO_HASH, Hash32, JobId, MegaMac, Millis, NanoAlia, NodeId
+from aliad.types import Hash32, JobId, MegaMac, Millis, NanoAlia, NodeId
 from tests.ledger.attacks.acting import correct
 from tests.ledger.attacks.stakes import double_vote
 from tests.ledger.chain import BY_NODE, OWNER, VALIDATORS, Chain, hash_of, key
@@ -57,8 +57,10 @@ PARAMS = Params(
     close_ms=Millis(500_000),
 )
 EVERYBODY = st.sampled_from(USERS + WORKERS)
-AMOUNTS = st.integers(0, 5_000)
+BATCHES = 10
+AMOUNTS = st.integers(0, 2_000)
 SOME = st.lists(st.sampled_from(WORKERS), max_size=2)
+TROUPE = st.lists(st.sampled_from(WORKERS), min_size=1, max_size=4)
 
 
 class Network(RuleBasedStateMachine):
@@ -68,22 +70,21 @@ class Network(RuleBasedStateMachine):
         self.model = Model()
         self.seen = 0
 
-    @initialize(overhead=st.sampled_from([0, 100_000, 700_000]), trained=st.booleans())
-    def start(self, overhead: int, trained: bool) -> None:
+    @initialize(overhead=st.sampled_from([0, 100_000, 700_000]))
+    def start(self, overhead: int) -> None:
         for user in USERS + WORKERS[:2]:
-            self.chain.give(user.node_id, 100_000)
-            self.model.give(user.node_id, 100_000)
+            self.chain.give(user.node_id, 10**8)
+            self.model.give(user.node_id, 10**8)
         self.start_state = dict(self.chain.state.values)
-        self.model_id = make_model(self.chain) if trained else JobId(ZERO_HASH)
+        self.model_id = make_model(self.chain)
         terms = {"check_ms": 5_000, "reveal_ms": 5_000, "batches": 16, "epochs": 2}
         self.jobs = [Training(self.chain, workers=6, overhead=overhead, **terms)]
         translators = [
             self.chain.tx(worker, RegisterWorker(self.model_id, 2_000, 2, ENGINE, worker.node_id))
-            for worker in WORKERS
+            for worker in [*WORKERS, VALIDATORS[3]]
         ]
-        if trained:
-            self.chain.block(*translators)
-        self.send(USERS[0], Bond(NanoAlia(20_000)), 10)
+        self.chain.block(*translators)
+        self.send(USERS[0], Bond(NanoAlia(1_000)), 10)
 
     def send(
         self, sender: SigningKey, body: TransactionBody, fee: int = 0, ms: int = 1_000
@@ -142,7 +143,7 @@ class Network(RuleBasedStateMachine):
     def unbond(self, sender: SigningKey, amount: int, resign: bool) -> None:
         self.send(sender, Unbond(NanoAlia(amount), resign and sender is VALIDATORS[3]), 10)
 
-    @rule(worker=st.sampled_from(WORKERS), orders=st.booleans(), to=EVERYBODY)
+    @rule(worker=st.sampled_from([*WORKERS, VALIDATORS[3]]), orders=st.booleans(), to=EVERYBODY)
     def register(self, worker: SigningKey, orders: bool, to: SigningKey) -> None:
         service = self.model_id if orders else self.training.id
         self.send(worker, RegisterWorker(service, 2_000, 1, ENGINE, to.node_id))
@@ -212,11 +213,11 @@ class Network(RuleBasedStateMachine):
         self.chain.block(ms=PARAMS.trace_ms)
 
     @precondition(lambda self: self._in_phase(DrawPhase.RULING))
-    @rule(validators=st.integers(1, 4))
+    @rule(validators=st.integers(1, 5))
     def judge(self, validators: int) -> None:
         draw = self._in_phase(DrawPhase.RULING)[0]
         body = self.training.ruling_body(draw)
-        for validator in VALIDATORS[:validators]:
+        for validator in [*VALIDATORS, USERS[0]][:validators]:
             self.send(validator, body)
 
     @precondition(lambda self: self.job_is(JobPhase.FINISHED))
@@ -228,21 +229,32 @@ class Network(RuleBasedStateMachine):
         body = CloseJob(self.training.id, job.parameters, hash_of("model"), hash_of("card"))
         self.send(OWNER, body)
 
-    @rule(customer=st.sampled_from(USERS), generous=st.booleans())
-    def order(self, customer: SigningKey, generous: bool) -> None:
-        manifest = Manifest(5)
-        made = make_terms(manifest, epochs=1, overhead=700_000, check_ms=5_000)
+    @rule(
+        customer=st.sampled_from(USERS),
+        declared=st.sampled_from([1, 2 * BATCH_WORK, BATCHES * BATCH_WORK, 9 * BATCH_WORK]),
+        overhead=st.sampled_from([0, 300_000, 1_000_000]),
+    )
+    def order(self, customer: SigningKey, declared: int, overhead: int) -> None:
+        manifest = Manifest(BATCHES)
+        made = make_terms(manifest, epochs=1, overhead=overhead, check_ms=5_000, reveal_ms=5_000)
         terms = replace(made, parameters=self._model_parameters())
-        work = MegaMac(5 * BATCH_WORK if generous else 1)
-        escrow = NanoAlia(3 * work * get_economy(self.chain.state).reward_rate)
-        body = OpenOrder(self.model_id, terms, b"", work, escrow)
+        escrow = NanoAlia(3 * declared * get_economy(self.chain.state).reward_rate)
+        body = OpenOrder(self.model_id, terms, b"", MegaMac(declared), escrow)
         if self.send(customer, body, 10):
             job_id = self.chain.last(JobOpened).job
             self.jobs.insert(0, Training.of_order(self.chain, job_id, manifest, customer))
 
+    @rule(customer=st.sampled_from(USERS), liars=TROUPE, steps=st.integers(10, 40))
+    def translate(self, customer: SigningKey, liars: list[SigningKey], steps: int) -> None:
+        """An order in which some lie, from its opening, often to its end."""
+        self.order(customer, BATCHES * BATCH_WORK, 1_000_000)
+        self.work(steps, [], liars)
+        self.work(steps, [], [])
+
     def _model_parameters(self) -> Hash32:
         closed = get_closed_job(self.chain.state, self.model_id)
-        return closed.parameters if closed else ZERO_HASH
+        assert closed is not None
+        return closed.parameters
 
     @rule(customer=st.sampled_from(USERS))
     def cancel(self, customer: SigningKey) -> None:
@@ -269,13 +281,14 @@ class Network(RuleBasedStateMachine):
         elif self._in_phase(DrawPhase.TRACE):
             self.no_traces()
         elif self._in_phase(DrawPhase.RULING):
-            self.judge(3)
+            self.judge(5)
         elif self.job_is(JobPhase.OPEN):
             self.record([], liars)
         elif self.job_is(JobPhase.CORRECTING):
             self.corrected()
         elif self.job_is(JobPhase.FINISHED):
             self.close()
+            self.chain.block(ms=2_000)
         self.chain.block(ms=6_000 if silent else 1_000)
 
     @rule(subject=st.sampled_from(USERS), voters=st.integers(1, 4), admit=st.booleans())
@@ -309,7 +322,7 @@ class Network(RuleBasedStateMachine):
 
 
 Network.TestCase.settings = settings(
-    max_examples=50,
+    max_examples=35,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
