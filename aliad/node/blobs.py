@@ -101,6 +101,12 @@ class NodeBlobs:
                     deadline=trio.current_time() + PATIENCE_SECONDS,
                     readers=None if share else blobs.NOBODY,
                 )
+                holding = self._store.holding(blob)
+                if holding is not None and holding.manifest.length > most:  # it was here before
+                    raise Unavailable(
+                        "A blob is larger than it may be.",
+                        f"It has {holding.manifest.length} bytes, not at most {most}.",
+                    )
                 yield
         finally:
             with trio.CancelScope(shield=True):

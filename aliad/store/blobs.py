@@ -129,9 +129,8 @@ class BlobStore:
                 write_new(temporary, self.chunks(blob))
             try:
                 temporary.replace(path)
-            except BaseException:
+            finally:  # renaming a link to another link of the same file leaves both
                 temporary.unlink(missing_ok=True)
-                raise
             sync(path.parent)
 
     # what is ours
