@@ -89,18 +89,19 @@ class Chain:
         return sign_transaction(sender, self.hash, nonce, fee, self.height + 50, body)
 
     def block(self, *transactions: Transaction, ms: int = 1_000, fast: bool = False) -> Applied:
-        """Execute one block from its bytes; ``fast`` leaves out encoding and signatures."""
+        """Execute one block from its bytes; ``fast`` leaves out encoding, signatures, history."""
         self._nonces.clear()
         block = self.context(ms)
-        payload = encode_payload(Payload(tuple(encode_transaction(tx) for tx in transactions)))
         if fast:
             applied = apply(self.state, block, transactions, self.params)
         else:
+            raw = tuple(encode_transaction(tx) for tx in transactions)
+            payload = encode_payload(Payload(raw))
             applied = apply_payload(self.state, block, payload, self.params)
+            self.history.append((block, payload))
         self.state.adopt(applied.changes)
         self.height, self.time = block.height, block.time
         self.log.extend(applied.events)
-        self.history.append((block, payload))
         return applied
 
     def send(self, sender: SigningKey, body: TransactionBody, fee: int = 0) -> Applied:

@@ -8,7 +8,6 @@ node of the same side, so the coalition keeps its share.
 import random
 from dataclasses import dataclass, field
 
-from aliad.crypto import SigningKey
 from aliad.ledger.events import BatchDrawn, BatchVerified, NodeConvicted
 from aliad.ledger.job_state import expect_round, get_draws
 from aliad.ledger.jobs import Draw, DrawPhase, JobPhase, SlotStatus
@@ -116,10 +115,11 @@ class Coalition:
         return self.training.reveal(draw, self._liars(draw, lies))
 
     def _rule(self) -> None:
-        validators: list[SigningKey] = VALIDATORS[:3]
-        for draw in get_draws(self.chain.state, self.training.id):
-            assert draw.phase is DrawPhase.RULING
-            self.training.rule_batch(draw, validators)
+        draws = get_draws(self.chain.state, self.training.id)
+        assert all(draw.phase is DrawPhase.RULING for draw in draws)
+        bodies = [self.training.ruling_body(draw) for draw in draws]
+        rulings = [self.chain.tx(judge, body) for body in bodies for judge in VALIDATORS[:3]]
+        self._block(*rulings)
 
     def _count(self, drawn: list[BatchDrawn]) -> None:
         tally = self.tally
