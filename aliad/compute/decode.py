@@ -119,19 +119,20 @@ def _check(config: ModelConfig, sources: Sequence[Ids], beam: int) -> None:
 
 def _search(decoder: Decoder, sources: Sequence[Ids], beam: int) -> list[Hypothesis]:
     memory = decoder.encode(list(sources))
-    config, rows = decoder.config, len(sources)
+    config = decoder.config
     sentences = [
         Sentence(i, length_cap(len(source), config.length), [Beam((), 0.0, i)])
         for i, source in enumerate(sources)
     ]
     capacity = max(sentence.cap for sentence in sentences) + 1
     own = [
-        Cache.empty(rows, config, capacity, decoder.device) for _ in range(config.decoder_layers)
+        Cache.empty(len(sources), config, capacity, decoder.device)
+        for _ in range(config.decoder_layers)
     ]
     live, at = sentences, 0
     while live:
         beams = [b for sentence in live for b in sentence.beams]
-        own = _reordered(own, [b.row for b in beams])
+        own, places = _placed(own, [b.row for b in beams])
         ids = torch.tensor(
             [b.ids[-1] if b.ids else BOS for b in beams], dtype=torch.int32, device=decoder.device
         )
@@ -140,23 +141,45 @@ def _search(decoder: Decoder, sources: Sequence[Ids], beam: int) -> list[Hypothe
             dtype=torch.int32,
             device=decoder.device,
         )
-        logits = decoder.step(ids, at, own, memory, owner)
+        rows = torch.tensor(places, dtype=torch.int32, device=decoder.device)
+        logits = decoder.step(ids, at, own, memory, owner, rows)
         _forbid(logits, beams)
         tokens, gains = _candidates(logits, 2 * beam if beam > 1 else 1)
-        row = 0
+        start = 0
         for sentence in live:
-            count = len(sentence.beams)
-            _advance(sentence, row, tokens[row : row + count], gains[row : row + count], beam)
-            row += count
+            part = slice(start, start + len(sentence.beams))
+            _advance(sentence, places[part], tokens[part], gains[part], beam)
+            start = part.stop
         live, at = [sentence for sentence in live if sentence.beams], at + 1
     return [sentence.best() for sentence in sentences]
 
 
-def _reordered(caches: list[Cache], rows: list[int]) -> list[Cache]:
-    if rows == list(range(len(caches[0].seen))):
-        return caches
-    index = torch.tensor(rows, device=caches[0].keys.device)
-    return [cache.rows(index) for cache in caches]
+def _placed(caches: list[Cache], wanted: list[int]) -> tuple[list[Cache], list[int]]:
+    """Caches in which each hypothesis has a row of its own, and that row.
+
+    wanted: the row that each continues. The first to continue a row keeps it; others get copies of
+    it in rows that nobody continues. So most of the cache stays where it is.
+    """
+    device, count = caches[0].keys.device, len(caches[0].seen)
+    if len(wanted) > count:
+        index = torch.tensor(wanted, device=device)
+        return [cache.rows(index) for cache in caches], list(range(len(wanted)))
+    free = iter(set(range(count)) - set(wanted))
+    kept: set[int] = set()
+    copies: list[tuple[int, int]] = []
+    places: list[int] = []
+    for row in wanted:
+        if row in kept:
+            copies.append((row, next(free)))
+            places.append(copies[-1][1])
+        else:
+            kept.add(row)
+            places.append(row)
+    if copies:
+        sources, targets = torch.tensor(copies, device=device).T
+        for cache in caches:
+            cache.copy(sources, targets)
+    return caches, places
 
 
 def _forbid(logits: Tensor, beams: Sequence[Beam]) -> None:
@@ -181,9 +204,13 @@ def _candidates(logits: Tensor, count: int) -> tuple[list[list[int]], list[list[
 
 
 def _advance(
-    sentence: Sentence, row: int, tokens: list[list[int]], gains: list[list[float]], beam: int
+    sentence: Sentence,
+    places: list[int],
+    tokens: list[list[int]],
+    gains: list[list[float]],
+    beam: int,
 ) -> None:
-    """Replace the sentence's beams by their best continuations, whose caches start at `row`."""
+    """Replace the sentence's beams, whose caches are rows `places`, by their best continuations."""
     candidates = [
         (b.total + gain, i, token)
         for i, b in enumerate(sentence.beams)
@@ -197,7 +224,7 @@ def _advance(
         if len(new) == beam or len(sentence.finished) == beam:
             break
         parent = sentence.beams[i]
-        parent.row = row + i
+        parent.row = places[i]
         if token == EOS:
             if rank < beam:
                 sentence.finished.append(Hypothesis(parent.ids, total / length))

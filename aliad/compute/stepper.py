@@ -60,18 +60,26 @@ class Cache:
             self.seen[index],
         )
 
-    def append(self, x: Tensor, at: int) -> None:
-        """Keys and values of position `at`: the last 2d columns of x [M, ≥2d]."""
+    def copy(self, sources: Tensor, targets: Tensor) -> None:
+        """Let the rows `targets` be what the rows `sources` are; no row is in both."""
+        for x in (self.keys, self.key_scale, self.values, self.value_scale, self.seen):
+            x[targets] = x[sources]
+
+    def append(self, x: Tensor, at: int, owner: Tensor) -> None:
+        """Keys and values of position `at`: the last 2d columns of x [R, ≥2d], for the rows
+        `owner` [R], which are distinct."""
         if usable(x):
             caches = (self.keys, self.key_scale, self.values, self.value_scale)
-            finite(decoding.append(x, at, HEAD_BITS, VALUE_BITS, *caches))
+            finite(decoding.append(x, at, HEAD_BITS, VALUE_BITS, owner, *caches))
             return
         heads, width = self.keys.shape[1:3]
         split = x[:, -2 * heads * width :].view(-1, 2, heads, width)
         k = exact.quantise_entries(split[:, 0], (-1,), HEAD_BITS)
         v = exact.quantise_entries(split[:, 1], (-1,), VALUE_BITS)
-        self.keys[..., at], self.key_scale[..., at] = k.values, k.scale.squeeze(-1)
-        self.values[:, :, at], self.value_scale[..., at] = v.values, v.scale.squeeze(-1)
+        self.keys[owner, :, :, at] = k.values
+        self.key_scale[owner, :, at] = k.scale.squeeze(-1)
+        self.values[owner, :, at] = v.values
+        self.value_scale[owner, :, at] = v.scale.squeeze(-1)
 
     def attend(self, x: Tensor, owner: Tensor) -> Tensor:
         """[R, d]: the first d columns of x [R, ≥d] as queries over the rows `owner` [R]."""
@@ -141,31 +149,39 @@ class Decoder:
         return Cache(keys, k.scale.squeeze(-1), v.values, v.scale.squeeze(-1), lengths)
 
     def step(
-        self, ids: Tensor, at: int, own: list[Cache], memory: list[Cache], owner: Tensor
+        self,
+        ids: Tensor,
+        at: int,
+        own: list[Cache],
+        memory: list[Cache],
+        owner: Tensor,
+        rows: Tensor | None = None,
     ) -> Tensor:
         """Logits [R, V] after token ids [R] at position `at`; extends the caches `own`.
 
-        memory: as from `encode`; owner [R]: whose source each row translates.
+        memory: as from `encode`; owner [R]: whose source each row translates. rows [R]: distinct
+        rows of `own` that the ids continue, int32; the first R in order if None.
         """
         config = self.config
         here = self._positions[at : at + 1]
         table = self.parameters["embedding"]
         x = embedding.embed(table, ids, here, scale=embedding_scale(config), length=1)
-        itself = torch.arange(len(ids), dtype=torch.int32, device=self.device)
+        if rows is None:
+            rows = torch.arange(len(ids), dtype=torch.int32, device=self.device)
         for i in range(config.decoder_layers):
             name = f"decoder.{i}.self_attention"
             qkv = self._linear(self._norm(x, name), f"{name}.query_key_value")
-            own[i].append(qkv, at)
+            own[i].append(qkv, at, rows)
             own[i].seen.fill_(at + 1)
-            x = self._linear(own[i].attend(qkv, itself), f"{name}.output").add_(x)
+            x = self._linear(own[i].attend(qkv, rows), f"{name}.output").add_(x)
             name = f"decoder.{i}.cross_attention"
             q = self._linear(self._norm(x, name), f"{name}.query")
             x = self._linear(memory[i].attend(q, owner), f"{name}.output").add_(x)
             name = f"decoder.{i}.feed_forward"
             h = torch.relu_(self._linear(self._norm(x, name), f"{name}.up"))
             x = self._linear(h, f"{name}.down").add_(x)
-        rows = products.quantise(self._norm(x, "decoder"), along="rows", terms=config.width)
-        return exact.product(rows, exact.transpose(self._table))
+        last = products.quantise(self._norm(x, "decoder"), along="rows", terms=config.width)
+        return exact.product(last, exact.transpose(self._table))
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         gain = self.parameters[f"{name}.norm"]

@@ -46,6 +46,27 @@ def test_rows_decoded_at_a_time_change_nothing(
     assert translate(parameters, CONFIG, SOURCES, beam=2) == expected
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [[0, 1, 2, 3], [3, 1], [2, 2, 0], [1, 1, 1, 1], [0, 3, 3, 0], [2, 2, 0, 1, 1, 3, 3, 3]],
+)
+def test_each_hypothesis_continues_in_a_row_of_its_own(wanted: list[int]) -> None:
+    """With the content of the row that it wanted; what nobody copies stays where it is."""
+    draw = torch.Generator().manual_seed(1)
+    shapes = [(4, 2, 3, 5), (4, 2, 5), (4, 2, 5, 3), (4, 2, 5)]
+    before = [torch.rand(shape, generator=draw) for shape in shapes]
+    keys, key_scale, values, value_scale = (x.clone() for x in before)
+    seen = torch.tensor([4, 5, 6, 7], dtype=torch.int32)
+    cache = Cache(keys, key_scale, values, value_scale, seen)
+    (placed,), places = decode._placed([cache], wanted)
+    assert len(set(places)) == len(places) == len(wanted)
+    for name, x in zip(("keys", "key_scale", "values", "value_scale"), before, strict=True):
+        assert torch.equal(getattr(placed, name)[places], x[wanted])
+    assert placed.seen[places].tolist() == [4 + row for row in wanted]
+    if len(set(wanted)) == len(wanted):
+        assert places == wanted
+
+
 def test_steps_are_the_teacher_forced_forward_pass(parameters: Parameters) -> None:
     """Logits over the cache equal, bit for bit, those of the whole target at once."""
     source, target = SOURCES[3], (2, *translate(parameters, CONFIG, SOURCES[3:4])[0].ids)

@@ -105,8 +105,9 @@ def cache(seed: int, wild: bool, rows: int, heads: int, width: int) -> tuple[Cac
         torch.zeros(rows, heads, 9),
         source.below(6, rows) + 1,
     )
-    for at in range(7):
-        made.append(source.floats(rows, 3 * heads * width), at)
+    for at in range(7):  # the last time for one row only, before that in any order
+        owner = torch.arange(rows, dtype=torch.int32).roll(at)[: rows if at < 6 else 1]
+        made.append(source.floats(len(owner), 3 * heads * width), at, owner)
     return made, source.floats(rows, 3 * heads * width)
 
 

@@ -127,11 +127,11 @@ def test_the_cache_of_decoding(bad: float, way: str) -> None:
     for place in (8, 15, 16, 23):  # keys, then values
         x = row.clone()
         x[1, place] = bad
-        refused(lambda x=x: cache().append(x, 1))  # type: ignore[misc]
+        refused(lambda x=x: cache().append(x, 1, owner))  # type: ignore[misc]
     x = row.clone()
     x[1, 3] = bad  # a query
     refused(lambda: cache().attend(x, owner))
-    cache().append(x, 1)
+    cache().append(x, 1, owner)
 
 
 @pytest.mark.skipif(not ENABLED, reason="the kernels are switched off")

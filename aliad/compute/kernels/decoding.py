@@ -36,30 +36,32 @@ def _append(
     at: int,
     places: int,
     value_places: int,
+    owner: Any,
     keys: Any,
     key_scale: Any,
     values: Any,
     value_scale: Any,
 ) -> bool:
-    """The last two thirds of x [R, ≥2d] become keys and values at position `at`."""
-    rows, heads, width, _ = keys.shape
+    """The last two thirds of x [R, ≥2d] become keys and values of rows `owner` at `at`."""
+    _, heads, width, _ = keys.shape
     first = x.shape[1] - 2 * heads * width
     buffer = np.empty(width, np.float32)
-    for r in range(rows):
+    for r in range(x.shape[0]):
+        m = owner[r]
         for h in range(heads):
             a = first + h * width
             t = _quantise_head(x[r, a : a + width], bits[r, a : a + width], places, buffer)
             if t == 1000:
                 return False
             for j in range(width):
-                keys[r, h, j, at] = buffer[j]
-            key_scale[r, h, at] = two_to(-t)
+                keys[m, h, j, at] = buffer[j]
+            key_scale[m, h, at] = two_to(-t)
             a += heads * width
-            out = values[r, h, at]
+            out = values[m, h, at]
             t = _quantise_head(x[r, a : a + width], bits[r, a : a + width], value_places, out)
             if t == 1000:
                 return False
-            value_scale[r, h, at] = two_to(-t)
+            value_scale[m, h, at] = two_to(-t)
     return True
 
 
@@ -68,12 +70,13 @@ def append(
     at: int,
     places: int,
     value_places: int,
+    owner: Tensor,
     keys: Tensor,
     key_scale: Tensor,
     values: Tensor,
     value_scale: Tensor,
 ) -> bool | None:
-    """Extend the cache in place; None if a value is out of range."""
+    """Extend the rows `owner` [R] of the cache in place; None if a value is out of range."""
     array = x.numpy()
     fine = _append(
         array,
@@ -81,6 +84,7 @@ def append(
         at,
         places,
         value_places,
+        owner.numpy(),
         keys.numpy(),
         key_scale.numpy(),
         values.numpy(),
