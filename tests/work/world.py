@@ -97,10 +97,14 @@ class WorldNode:
         none = Unserved()
         return Desk(self.key, book, chain, self.compute, blobs, messages, clock, none, none)
 
+    def make_check_desk(self) -> Desk:
+        """What checks and rulings are made with; an adversary replaces ports here, too."""
+        return replace(self.desk, compute=CountedCompute(self.compute, self.spent))
+
     def start(self) -> None:
         """Start, or start again after a crash."""
         self.desk = self.make_desk()
-        counted = replace(self.desk, compute=CountedCompute(self.compute, self.spent))
+        counted = self.make_check_desk()
         self.checks = Checks(counted, self.compute)
         self.service = WorkService(self.desk, WorldModels(self), [*self.checks.roles, *self.roles])
         self.up = True

@@ -37,7 +37,7 @@ from aliad.spec.order import (
     encode_order_index,
     encode_order_spec,
 )
-from aliad.types import ZERO_HASH, Hash32, JobId, NanoAlia, NodeId, Round
+from aliad.types import ZERO_HASH, Hash32, JobId, MegaMac, NanoAlia, NodeId, Round
 from aliad.work.desk import Desk
 from aliad.work.notebook import MemoryNotes, Notebook
 from aliad.work.orders.book import OrderNote
@@ -263,21 +263,25 @@ class OrderWorld(World):
         sources: Sequence[Ids],
         beam: int = 1,
         change: Callable[[CutOrder], CutOrder] = lambda cut: cut,
+        declare: Callable[[CutOrder], int] = lambda cut: cut.index.work,
         **plan: int,
     ) -> Placed:
-        """The customer places an order. ``change``: what it orders instead, if it is a liar."""
+        """The customer places an order. A liar orders what ``change`` makes of it, and declares
+        another amount of work."""
         random = Random(f"{self.seed} {len(self.jobs)}")
         cut = change(cut_order(sources, SHAPE, beam, lambda: random.randbytes(32)))
         times = {"round_ms": 30_000, "record_ms": 30_000, "check_ms": 30_000, "reveal_ms": 15_000}
-        settled = OrderPlan(**{**times, "overhead": 500_000, **plan})  # type: ignore[arg-type]
+        settled = OrderPlan(**{**times, "overhead": 500_000, **plan})
         terms = make_order_terms(cut, settled, PARAMETERS, STUB_ENGINE)
         spec = OrderSpec("en", "de", beam, len(sources), blob_id_of(encode_order_index(cut.index)))
         note = OrderNote(MODEL, terms, encode_order_spec(spec), SHAPE.vocabulary, SHAPE.length)
         desk = self.customer.desk
         desk.book.orders.put_order(cut.root, note, cut.index, cut.batches)
-        escrow = compute_escrow(cut.index.work, get_economy(self.ledger.state).reward_rate)
+        work = MegaMac(declare(cut))
+        escrow = compute_escrow(work, get_economy(self.ledger.state).reward_rate)
         before = {job_id for job_id, _ in get_jobs(self.ledger.state)}
-        desk.chain.post(b"order" + cut.root, make_open_order(note, cut.index, escrow))
+        opening = replace(make_open_order(note, cut.index, escrow), work=work)
+        desk.chain.post(b"order" + cut.root, opening)
         await self.until(lambda: {job for job, _ in get_jobs(self.ledger.state)} > before)
         (opened,) = {job for job, _ in get_jobs(self.ledger.state)} - before
         self.jobs.append(opened)

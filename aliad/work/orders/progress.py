@@ -65,7 +65,7 @@ def is_counted(state: StateReader, job_id: JobId, batch: BatchIndex, note: Recei
     match None if slot is None else slot.status:
         case SlotStatus.VERIFIED:
             return True
-        case SlotStatus.MISSING | SlotStatus.REFUTED:
+        case SlotStatus.MISSING | SlotStatus.REFUTED | SlotStatus.RETURNED:
             return False
         case _:
             return not is_barred(state, note.node)
