@@ -414,7 +414,7 @@ async def test_a_compute_process_proves_and_translates(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-4] + b"\x00\x00\xc0\x7f")
         reseal(folder)
 
-    with trio.fail_after(120):
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             await nursery.start(pool.run)
             await library.load()
