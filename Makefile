@@ -2,6 +2,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
+# A test run and a demo start many processes, which begin sooner if Python keeps what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo demo-local test lint types interop clean
 
 setup: $(VENV)/.ready
