@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from aliad.ledger import keys
+from aliad.ledger.absences import forget_absences
 from aliad.ledger.accounts import credit
 from aliad.ledger.context import Context
 from aliad.ledger.errors import require
@@ -67,6 +68,7 @@ def end_job(ctx: Context, job_id: JobId, job: Job, model: Hash32, card: Hash32) 
         credit(ctx, job.owner, job.escrow)
         ctx.emit(EscrowReturned(job_id, job.owner, job.escrow))
     _dismiss_workers(ctx, job_id, job)
+    forget_absences(ctx, job_id)
     _keep_record(ctx, job_id, replace(job, escrow=NanoAlia(0)), model, card)
 
 

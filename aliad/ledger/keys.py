@@ -21,6 +21,7 @@ POOL: Final = b"f"
 ROUND: Final = b"r"
 DRAW: Final = b"d"
 PENDING: Final = b"p"
+ABSENCE: Final = b"m"
 
 
 def _number(value: int) -> bytes:
@@ -105,6 +106,16 @@ def draws(job_id: JobId) -> bytes:
 def pending(job_id: JobId, number: Round, node: NodeId) -> bytes:
     """What a node earned in a round and may still lose."""
     return PENDING + job_id + _number(number) + node
+
+
+def absence(job_id: JobId, node: NodeId) -> bytes:
+    """How often a worker was missing in an order."""
+    return ABSENCE + job_id + node
+
+
+def absences(job_id: JobId) -> bytes:
+    """Prefix of who was missing in an order."""
+    return ABSENCE + job_id
 
 
 def all_pendings(job_id: JobId) -> bytes:

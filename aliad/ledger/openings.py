@@ -47,6 +47,8 @@ LEAST_WORKERS: Final = 3
 ESCROW_FACTOR: Final = 3
 # Every block looks at every open order.
 MAX_OPEN_ORDERS: Final = 1_000
+# An hour: how long anybody may keep workers waiting for a deadline, and so for their pay.
+MAX_ORDER_MS: Final = 3_600_000
 _SPEC_DOMAIN: Final = domain("job-spec")
 
 
@@ -59,6 +61,12 @@ def is_valid_terms(terms: JobTerms) -> bool:
         and terms.overhead <= ONE
         and min(terms.round_ms, terms.record_ms, terms.check_ms, terms.reveal_ms) >= 1
     )
+
+
+def is_prompt(terms: JobTerms) -> bool:
+    """Whether an order's deadlines are short enough for those who wait for its pay."""
+    longest = max(terms.round_ms, terms.record_ms, terms.check_ms, terms.reveal_ms)
+    return longest <= MAX_ORDER_MS
 
 
 def compute_spec_digest(spec: bytes) -> Hash32:
@@ -77,6 +85,7 @@ def process_open_job(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenJob) -
 def process_open_order(ctx: Context, sender: NodeId, job_id: JobId, tx: OpenOrder) -> None:
     """Start a translation order at the reward rate of now."""
     require(is_valid_terms(tx.terms) and tx.terms.epochs == 1, "the terms are out of range")
+    require(is_prompt(tx.terms), "a deadline of an order is at most an hour")
     require(tx.terms.batches <= MAX_ORDER_BATCHES, "an order has at most 4,096 batches")
     orders = [job for _, job in get_jobs(ctx.state) if job.kind is JobKind.TRANSLATION]
     require(len(orders) < MAX_OPEN_ORDERS, "too many orders are open")

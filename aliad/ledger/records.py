@@ -71,6 +71,14 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """How often in a row a worker was missing in an order; ``out``: it gets no more of it."""
+
+    missed: int
+    out: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Amount:
     """Tokens under a key of their own."""
 
@@ -100,3 +108,4 @@ WORKER: Final = Schema(Worker, 0x16)
 AMOUNT: Final = Schema(Amount, 0x17)
 NODES: Final = Schema(Nodes, 0x18)
 BALLOT: Final = Schema(Ballot, 0x19)
+ABSENCE: Final = Schema(Absence, 0x1E)

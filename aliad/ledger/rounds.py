@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from aliad.crypto import verify_all
 from aliad.ledger import keys, merkle
+from aliad.ledger.absences import process_answer, process_miss
 from aliad.ledger.accounts import get_economy
 from aliad.ledger.commitments import (
     compute_manifest_leaf,
@@ -48,8 +49,6 @@ from aliad.ledger.workers import (
     get_service,
     get_worker,
     is_barred,
-    process_answer,
-    process_miss,
 )
 from aliad.types import (
     ZERO_HASH,
@@ -284,9 +283,8 @@ def _accept(slot: Slot, result: Result | None) -> Slot:
 def _settle_slots(
     ctx: Context, job: Job, found: RoundState, tx: RoundRecord, slots: tuple[Slot, ...]
 ) -> None:
-    service = get_service(tx.job, job)
     silent = {slot.trainer for slot in slots if slot.status is SlotStatus.MISSING}
-    strikes = {node: process_miss(ctx, service, node) for node in sorted(silent)}
+    strikes = {node: process_miss(ctx, tx.job, job, node) for node in sorted(silent)}
     for slot in slots:
         if slot.status is SlotStatus.MISSING:
             ctx.emit(
@@ -294,7 +292,7 @@ def _settle_slots(
             )
             continue
         if slot.trainer not in silent:
-            process_answer(ctx, service, slot.trainer)
+            process_answer(ctx, tx.job, job, slot.trainer)
         ctx.emit(BatchAccepted(tx.job, tx.round, slot.batch, slot.trainer, slot.work))
         earn(ctx, tx.job, tx.round, slot.batch, slot.trainer, slot.work, found.rate, check=False)
 

@@ -15,7 +15,7 @@ from aliad.ledger.jobs import (
     JobKind,
     Outcome,
 )
-from aliad.ledger.records import MAX_SERVICES, STANDING, WORKER, Standing, Worker
+from aliad.ledger.records import ABSENCE, MAX_SERVICES, STANDING, WORKER, Standing, Worker
 from aliad.ledger.shuffle import compute_order, compute_round_seed
 from aliad.ledger.state import StateReader, load, read_stored
 from aliad.ledger.transactions import RegisterWorker, UnregisterWorker
@@ -49,12 +49,15 @@ def get_worker(state: StateReader, service: JobId, node: NodeId) -> Worker | Non
 
 def get_eligible(state: StateReader, job_id: JobId, job: Job) -> tuple[NodeId, ...]:
     """The healthy workers that a job's next round can use, in ascending order of their ids."""
-    prefix = keys.workers(get_service(job_id, job))
+    prefix, absent = keys.workers(get_service(job_id, job)), keys.absences(job_id)
+    out = {
+        key[len(absent) :] for key, value in state.items(absent) if read_stored(value, ABSENCE).out
+    }
     return tuple(
         [
             NodeId(key[len(prefix) :])
             for key, value in state.items(prefix)
-            if _suits(read_stored(value, WORKER), job)
+            if _suits(read_stored(value, WORKER), job) and key[len(prefix) :] not in out
         ]
     )
 
@@ -113,26 +116,6 @@ def remove_worker(ctx: Context, service: JobId, node: NodeId, *, unhealthy: bool
     put_standing(ctx, node, replace(standing, services=services))
     ctx.state.delete(keys.worker(service, node))
     ctx.emit(WorkerRemoved(service, node, unhealthy))
-
-
-def process_answer(ctx: Context, service: JobId, node: NodeId) -> None:
-    """The worker met its deadline."""
-    worker = get_worker(ctx.state, service, node)
-    if worker is not None and worker.strikes:
-        ctx.state.put(keys.worker(service, node), WORKER.encode(replace(worker, strikes=0)))
-
-
-def process_miss(ctx: Context, service: JobId, node: NodeId) -> int:
-    """The worker missed a deadline; after too many in a row it must register again."""
-    worker = get_worker(ctx.state, service, node)
-    if worker is None:
-        return 0
-    strikes = worker.strikes + 1
-    if strikes >= ctx.params.max_strikes:
-        remove_worker(ctx, service, node, unhealthy=True)
-    else:
-        ctx.state.put(keys.worker(service, node), WORKER.encode(replace(worker, strikes=strikes)))
-    return strikes
 
 
 def count_verified(ctx: Context, kind: JobKind, node: NodeId) -> None:

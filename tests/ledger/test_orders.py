@@ -195,7 +195,7 @@ def test_nobody_registers_for_what_makes_or_has_made_no_model() -> None:
 
 
 def long_order() -> Training:
-    return open_order(translators=8, batches=90, overhead=OFTEN, check_ms=10**7)
+    return open_order(translators=8, batches=90, overhead=OFTEN)
 
 
 def test_a_customer_that_records_nothing_pays_what_it_owes_and_gets_the_rest() -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from aliad.ledger import (
+    absences,
     apply,
     checks,
     clock,
@@ -226,6 +227,10 @@ def return_at_once(ctx: Context, job_id: JobId, number: Round, place: int) -> No
     returns.return_batch(ctx, job_id, number, place)
 
 
+def strike_at_once(ctx: Context, job_id: JobId, job: Job, node: NodeId) -> int:
+    return absences._strike(ctx, workers.get_service(job_id, job), node)
+
+
 def trained(ctx: Context, kind: JobKind, node: NodeId) -> None:
     workers.count_verified(ctx, JobKind.TRAINING, node)
 
@@ -331,6 +336,9 @@ MUTANTS: list[Mutant] = [
     Mutant(on_orders.no_work, without(openings, "an order is work")),
     Mutant(on_orders.little_escrow, without(openings, "does not cover")),
     Mutant(on_orders.sum_of_texts, without(rounds, "no aggregate")),
+    Mutant(on_orders.slow_order, without(openings, "at most an hour")),
+    Mutant(on_orders.slander, swap(rounds, "process_miss", strike_at_once)),
+    Mutant(on_orders.dead_worker, swap(absences, "_strike", lambda *_: 0)),
     Mutant(on_orders.endless_order, without(openings, "at most 4,096")),
     Mutant(on_replays.replay_on_another_network, swap(apply, "verify_signatures", ignore)),
     Mutant(on_replays.replay_on_the_same_network, without(process, "the nonce")),

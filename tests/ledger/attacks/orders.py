@@ -8,6 +8,7 @@ from aliad.ledger.events import (
     BatchAccepted,
     BatchReturned,
     BatchVerified,
+    BatchVoided,
     Cause,
     DisputeOpened,
     ForfeitUndone,
@@ -16,8 +17,9 @@ from aliad.ledger.events import (
     RewardEarned,
     RewardForfeited,
     RewardVested,
+    WorkerRemoved,
 )
-from aliad.ledger.job_state import get_draws, get_jobs
+from aliad.ledger.job_state import get_jobs
 from aliad.ledger.jobs import Draw, DrawPhase, JobKind, JobPhase, Outcome, RulingMode, SlotStatus
 from aliad.ledger.params import Params
 from aliad.ledger.transactions import TraceCommit
@@ -44,7 +46,6 @@ from tests.ledger.ordering import (
 from tests.ledger.training import BATCH_WORK, Training, rule_operation
 
 WORKERS = [key(f"worker {number}") for number in range(8)]
-SLOW = 10**7
 
 
 def caught(
@@ -104,7 +105,7 @@ def text_of_a_convict() -> None:
 
 
 def long_checks() -> Training:
-    return open_order(translators=8, batches=40, capacity=2, overhead=OFTEN, check_ms=SLOW)
+    return open_order(translators=8, batches=90, capacity=2, overhead=OFTEN)
 
 
 def play(order: Training, draw: Draw, liars: list[NodeId]) -> None:
@@ -271,6 +272,51 @@ def endless_order() -> None:
     refused(chain, chain.tx(CUSTOMER, replace(body, terms=terms), FEE))
 
 
+def slow_order() -> None:
+    """An order that would keep everybody's pay waiting for a week."""
+    chain, body, _ = start()
+    terms = replace(body.terms, check_ms=7 * 24 * 3_600_000)
+    refused(chain, chain.tx(CUSTOMER, replace(body, terms=terms), FEE))
+
+
+def slander() -> None:
+    """A customer calls all workers missing, round after round: they are lost to its order only, and
+    to other orders not before several customers have said so with nothing accepted between."""
+    chain, body, manifest = start(overhead=0, round_ms=1)
+    crew = [worker.node_id for worker in WORKERS[:4]]
+    order = place(chain, body, manifest)
+    for _ in range(chain.params.max_strikes):
+        order.open()
+        order.record(missing=crew)
+    for _ in range(5):
+        chain.block()
+    assert order.job.phase is JobPhase.WAITING
+    assert not [event for event in chain.events(WorkerRemoved) if event.unhealthy]
+    honest = place(chain, *make_order(chain, body.model, overhead=0))
+    run_order(honest)
+    assert chain.last(JobClosed).outcome is Outcome.CLOSED
+    assert all(workers.get_worker(chain.state, body.model, node) for node in crew)
+
+
+def dead_worker() -> None:
+    """Who is missing in several orders running is not relied on by the next."""
+    chain, body, manifest = start(translators=5, batches=30, overhead=0)
+    dead = WORKERS[0].node_id
+    for _ in range(chain.params.max_strikes):
+        order = place(chain, body, manifest)
+        missed = 0
+        while order.job.phase is not JobPhase.FINISHED:
+            if order.job.phase is JobPhase.OPEN:
+                mine = [slot for slot in order.slots() if slot.trainer == dead]
+                missed += any(slot.status is SlotStatus.ASSIGNED for slot in mine)
+                order.record(missing=[dead])
+            else:
+                chain.block()
+        assert missed <= chain.params.max_strikes
+        chain.block(ms=order.terms.check_ms + order.terms.reveal_ms)
+    assert not workers.get_worker(chain.state, body.model, dead)
+
+
 def one_operation_of_an_order() -> None:
     """A liar asks for a ruling on an operation, which says nothing without the text: the whole
     batch is ruled on, and no trace is taken."""
@@ -295,12 +341,15 @@ def nobody_checks_a_convict() -> None:
     order, liar, (first, second) = caught(2, long_checks)
     chain = order.chain
     play(order, first, [liar])
+    assert second.batch not in [event.batch for event in chain.events(BatchReturned)]
     for _ in range(60):
-        if not get_draws(chain.state, order.id):
+        if second.batch in [event.batch for event in chain.events(BatchVoided)]:
             break
-        chain.block(ms=order.terms.check_ms)
-    slots = [slot for slot in order.slots() if slot.batch == second.batch]
-    assert slots[0].status is SlotStatus.RETURNED
+        if order.job.phase is JobPhase.OPEN:
+            order.record()
+        else:
+            chain.block(ms=order.terms.check_ms)
+    assert second.batch in [event.batch for event in chain.events(BatchReturned)]
     run_order(order)
     lost = [e.amount for e in chain.events(RewardForfeited) if e.cause is Cause.SILENCE]
     undone = [event.amount for event in chain.events(ForfeitUndone)]
