@@ -30,7 +30,8 @@ from aliad.errors import LocalProtocolError
 from aliad.net.limits import DEFAULT_ALLOWANCES, PUBLISH_PACE, Rate
 from aliad.net.peers.bans import Bans
 from aliad.net.simulated.conditions import DEFAULT, Conditions
-from aliad.net.simulated.endpoint import Link, SimulatedEndpoint, Way
+from aliad.net.simulated.endpoint import SimulatedEndpoint
+from aliad.net.simulated.link import Link, Way
 from aliad.types import Millis, PeerId
 
 MESH: Final = 3  # peers an endpoint chooses for a topic; with those that choose it about six
