@@ -31,7 +31,7 @@ from aliad.work.reconciler import Want
 
 LOOK_SECONDS: Final = 2.0
 # What a drain waits for beside the batch itself: its way to whoever waits for it, for a while.
-ON_THE_WAY: Final = frozenset({"Hand", "Collect", "Settle"})
+ON_THE_WAY: Final = frozenset({"Hand", "Collect", "Settle", "HandOver", "SettleRound"})
 FAREWELL_SECONDS: Final = 20.0
 
 

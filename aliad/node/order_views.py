@@ -126,7 +126,9 @@ def get_phase(file: OrderFile, standing: Standing) -> OrderPhase:
         return _ENDS[closed.outcome]
     if job is not None:
         return _PHASES[job.phase]
-    return OrderPhase.OPENING if file.asked else OrderPhase.QUOTED
+    if file.asked:
+        return OrderPhase.OPENING
+    return OrderPhase.CANCELLED if file.cancelled else OrderPhase.QUOTED
 
 
 def count_recorded(state: StateReader, standing: Standing) -> int:
@@ -152,7 +154,7 @@ def tell_reason(
             return "given up: what was begun is still checked"
         case OrderPhase.FAILED:
             return file.reason or "nobody served the order in time; the rest of the escrow is back"
-        case OrderPhase.DONE | OrderPhase.CANCELLED:
+        case OrderPhase.DONE:
             return ""
         case _:
             return file.reason

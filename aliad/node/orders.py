@@ -7,12 +7,13 @@ batches to workers and taking their passages in is the customer's role, in `alia
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import trio
 
-from aliad.errors import InputError
+from aliad.errors import InputError, LocalProtocolError
 from aliad.ledger import keys
 from aliad.ledger.accounts import get_account, get_economy
 from aliad.ledger.events import EscrowReturned, JobClosed, decode_event
@@ -112,10 +113,10 @@ class NodeOrders:
             )
             self._put(order, asked)
         self._offer(order)
-        with trio.move_on_after(SETTLE_SECONDS):
-            await self.chain.settle(_opening(order))
+        with trio.move_on_after(SETTLE_SECONDS), suppress(LocalProtocolError):
+            await self.chain.settle(_opening(order))  # or it is cancelled meanwhile
         self._look_at(order)
-        file = self._files[order]
+        file = self._get(order)[0]
         if not file.asked:
             raise InputError(
                 "The network does not take the order.", file.reason, "Nothing was set aside."
@@ -164,7 +165,10 @@ class NodeOrders:
         """Do what is to be done for orders, until cancelled."""
         while True:
             for order in list(self._files):
-                await self._tend(order)
+                try:
+                    await self._tend(order)
+                except InputError as error:  # its files are gone, or the disk is full
+                    log.warning("order %s: %s", order.hex()[:8], error)
             with trio.move_on_after(LOOK_SECONDS):
                 await self.chain.wait_above(self.chain.tip.height)
             await trio.lowlevel.checkpoint()
@@ -258,12 +262,14 @@ class NodeOrders:
         )
         if over:
             raise InputError("Nothing is left to cancel.", "All of the order was translated.", "")
-        self._put(order, replace(file, cancelled=True))
         if standing.id is None:
+            why = "cancelled before it was in a block"
+            self._put(order, replace(file, asked=False, cancelled=True, reason=why))
             self.chain.outbox.withdraw(_opening(order))
             return "It is not placed; if it is on its way into a block, it is cancelled there."
+        self._put(order, replace(file, cancelled=True))
         self._offer_cancel(standing.id, standing)
-        with trio.move_on_after(SETTLE_SECONDS):
+        with trio.move_on_after(SETTLE_SECONDS), suppress(LocalProtocolError):
             outcome = await self.chain.settle(_cancelling(standing.id))
             if isinstance(outcome, Refused):
                 raise InputError("The order cannot be cancelled.", outcome.why, "")

@@ -310,6 +310,41 @@ async def test_a_kill_in_the_middle_of_placing_opens_one_order(
 
 
 @pytest.mark.trio
+async def test_cancelling_before_the_block_is_no_race(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Asked for, cancelled at once, and in a block after all: it is cancelled there."""
+    async with trio.open_nursery() as nursery:
+        shop = await make_shop(nursery, tmp_path)
+        orders = await shop.open()
+        nursery.start_soon(orders.run)
+        quote = await orders.quote(TEXTS, WISH)
+        refused: list[InputError] = []
+
+        async def place() -> None:
+            try:
+                await orders.place(quote.order)
+            except InputError as error:
+                refused.append(error)
+
+        async with trio.open_nursery() as both:
+            both.start_soon(place)
+            while orders.view(quote.order).phase is not OrderPhase.OPENING:
+                await trio.lowlevel.checkpoint()
+            assert "not placed" in await orders.cancel(quote.order)
+        assert len(refused) == 1
+        assert orders.view(quote.order).phase is OrderPhase.CANCELLED
+        for _ in range(600):
+            for job in shop.orders_on_chain():
+                shop.book.put_job(quote.order, job)  # as the customer's role does
+            await trio.sleep(0.2)
+        assert shop.orders_on_chain() == []
+        assert FUNDS - 10 * shop.chain.params.min_fee <= shop.balance() < FUNDS
+        assert orders.view(quote.order).phase is OrderPhase.CANCELLED
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
 async def test_an_order_that_ended_while_its_customer_was_down_is_found(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -382,10 +417,11 @@ async def test_quotes_that_nobody_places_are_forgotten(
         orders._put(quote.order, replace(file, quoted=Millis(file.quoted - 25 * 3_600_000)))
         kept = await orders.quote(TEXTS, WISH)
         nursery.start_soon(orders.run)
-        while len(orders.views()) == 2:  # noqa: ASYNC110 - no event
+        folder = tmp_path / "orders"
+        while len(list(folder.iterdir())) == 2:  # noqa: ASYNC110 - no event
             await trio.sleep(0.1)
         assert [view.order for view in orders.views()] == [kept.order]
-        assert [path.name for path in (tmp_path / "orders").iterdir()] == [kept.order.hex()]
+        assert [path.name for path in folder.iterdir()] == [kept.order.hex()]
         nursery.cancel_scope.cancel()
 
 
