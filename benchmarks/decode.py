@@ -45,6 +45,7 @@ from benchmarks.engine import seconds
 from benchmarks.float32 import PlainTransformer
 from benchmarks.plain_decode import Ids, greedy
 
+WHOLE_EPOCHS = 13  # of `python -m benchmarks.quality --recipe adamw`
 EPOCHS = 2  # over Multi30k; translations have about the length of the references then
 SAMPLE_PAIRS = 5000
 SAMPLE_SENTENCES = 1000
@@ -71,12 +72,14 @@ class TestSet:
 
 
 def multi30k_model(runs: Path) -> Trained:
-    """Model T after a few epochs; trained now, or by an earlier run."""
-    out = runs / "decode-multi30k"
+    """Model T: left by `benchmarks.quality`, or after a few epochs, trained now if need be."""
+    whole = runs / f"quality-adamw-{WHOLE_EPOCHS}"
+    epochs = WHOLE_EPOCHS if (whole / "exact.pt").exists() else EPOCHS
+    out = whole if epochs == WHOLE_EPOCHS else runs / "decode-multi30k"
     out.mkdir(parents=True, exist_ok=True)
     task = multi30k.load("adamw")
-    state = quality.train_adamw(out, EPOCHS, task)
-    name = f"model T, {EPOCHS} epochs of Multi30k"
+    state = quality.train_adamw(out, epochs, task)
+    name = f"model T, {epochs} epochs of Multi30k"
     return Trained(quality.model(), state.parameters, task.tokenizer.model, name)
 
 
