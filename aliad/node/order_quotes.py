@@ -153,7 +153,7 @@ class Quoting:
             raise InputError(
                 f"There is no model {model.hex()[:12]}.",
                 "No job of this id has ended with a model.",
-                "`aliad job list` shows the jobs that have.",
+                "`aliad models` lists them.",
             )
         return found
 

@@ -145,7 +145,7 @@ class NodeOrders:
             raise InputError(
                 "Nobody serves this model now.",
                 "No worker with the engine and the memory that it takes is registered for it.",
-                "Try again later, or order with another model: `aliad orders models`.",
+                "Try again later, or order with another model: `aliad models`.",
             )
 
     def _offer(self, order: Hash32) -> None:
