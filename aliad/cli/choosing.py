@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from aliad.cli.access import Object
-from aliad.cli.show import clear, number, real
+from aliad.cli.show import clear, counted, number, real
 from aliad.errors import InputError
 
 _TAG: Final = re.compile("[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -20,7 +20,7 @@ def choose_model(
     if not usable:
         raise InputError(
             "The network has no model that translates.",
-            "No training job has ended with a model.",
+            "No training job has ended with a model whose languages are known here.",
             "`aliad job list` shows what is trained.",
         )
     named = [o for o in usable if model is None or str(o["job"]).startswith(model.lower())]
@@ -55,7 +55,7 @@ def describe_model(offer: Object) -> str:
     bleu = "" if offer["bleu"] is None else f", BLEU {real(offer['bleu']):.1f}"
     name = f" {clear(offer['name'])}" if offer["name"] else ""
     pair = f"{offer['source']} → {offer['target']}"
-    return f"{str(offer['job'])[:12]}{name}, {pair}{bleu}, {offer['workers']} workers"
+    return f"{str(offer['job'])[:12]}{name}, {pair}{bleu}, {counted(offer['workers'], 'worker')}"
 
 
 def _same(tag: str, wanted: str | None) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from aliad.cli.output import Json, Output
+from aliad.cli.show import counted
 from aliad.corpus.writing import write_whole
 from aliad.documents.document import Document
 from aliad.documents.glossary import LARGEST_BYTES, Glossary, read_glossary
@@ -144,9 +145,9 @@ def deliver(
         },
     )
     if where:
-        output.say(f"{len(answers) - missing} sentences written to {where}")
+        output.say(f"{counted(len(answers) - missing, 'sentence')} written to {where}")
     if missing:
-        output.say(f"{missing} sentences are not translated yet and stay as they were")
+        output.say(f"{counted(missing, 'sentence')} not translated, and left as in the source")
     if poor:
         output.say(f"{poor} of them are poor; --json tells which")
     if rendered.lost:

@@ -8,7 +8,7 @@ from typing import Final
 from aliad.cli.access import Node, Object
 from aliad.cli.output import Interrupted, Output
 from aliad.cli.progress import meter
-from aliad.cli.show import clear, number
+from aliad.cli.show import clear, counted, number
 from aliad.errors import AliadError
 from aliad.rpc.client import Denied, TimedOut, Unreachable
 from aliad.rpc.wire import NOT_READY
@@ -57,11 +57,14 @@ def _settled(found: Object, node: Node) -> Object:
 
 def describe_progress(found: Object) -> str:
     """How far an order is, in a line."""
+    checks = counted(found["checks"], "check") + " open" if found["checks"] else ""
+    if found["phase"] == "checking" and not checks:
+        checks = "no check open; it ends when its workers cannot be convicted any more"
     parts = [
-        f"{found['phase']}: {found['done']} of {found['sources']} sentences",
-        f"{found['recorded']} of {found['batches']} batches",
-        f"{found['checks']} checks open" if found["checks"] else "",
-        f"{found['workers']} workers",
+        f"{found['phase']}: {found['done']} of {counted(found['sources'], 'sentence')}",
+        f"{found['recorded']} of {counted(found['batches'], 'batch')}",
+        checks,
+        counted(found["workers"], "worker"),
         clear(found["reason"]),
     ]
     return ", ".join(part for part in parts if part)

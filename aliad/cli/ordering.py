@@ -16,7 +16,7 @@ from aliad.cli.document_file import STREAM, deliver, find_destination, read_orig
 from aliad.cli.fetching import get_translations
 from aliad.cli.following import QUOTED, going_on, require_done, wait_for
 from aliad.cli.output import Output, print_error
-from aliad.cli.show import alia, fields, number
+from aliad.cli.show import alia, counted, fields, number
 from aliad.errors import AliadError, InputError
 from aliad.rpc.client import Denied
 from aliad.rpc.drafts import CALL_BYTES, LONGEST_TEXT
@@ -127,7 +127,8 @@ def _agree(quote: Object, offer: Object, wish: Wish, node: Node, output: Output)
     )
     output.record("quote", dict(_plain(quote)))
     facts = [
-        ("document", f"{_name(wish)}, {quote['sentences']} sentences, {quote['batches']} batches"),
+        ("document", f"{_name(wish)}, {counted(quote['sentences'], 'sentence')}"),
+        ("work", f"{counted(quote['batches'], 'batch')}, {number(quote['work']):,} mega-MAC"),
         ("model", describe_model({**offer, "workers": quote["workers"]})),
         ("cost", f"about {price} ALIA with {wish.checks / 10_000:g} % checks"),
         ("escrow", f"{escrow} ALIA until the order is over; what is not used comes back"),

@@ -9,7 +9,7 @@ from aliad.cli.access import Node, Object, Refusal, node_options
 from aliad.cli.following import OVER, going_on, require_done, wait_for
 from aliad.cli.model_use import FORMATS, PATH
 from aliad.cli.output import Output
-from aliad.cli.show import alia, clear, clock, emit, number, real, table
+from aliad.cli.show import alia, clear, clock, counted, emit, number, real, table
 from aliad.errors import AliadError
 
 ALL: Final = "over"
@@ -72,13 +72,13 @@ def _forget(text: str, node: Node, output: Output) -> None:
             return
         chosen = [node.ask("order.show", order=text)]
     ids = [str(o["order"]) for o in chosen]
-    question = f"Forget {len(ids)} orders? Translations that were not fetched are lost."
+    question = f"Forget {counted(len(ids), 'order')}? Translations that were not fetched are lost."
     if any(number(o["done"]) for o in chosen) and not node.confirm(question):
         raise Refusal("Nothing was forgotten.\nNobody agreed.\nAdd --yes to agree beforehand.")
     for order in ids:
         node.call("order.forget", order=order)
         drop_copy(order)
-    emit(output, "forgotten", {"orders": [*ids]}, f"{len(ids)} orders are forgotten")
+    emit(output, "forgotten", {"orders": [*ids]}, f"{counted(len(ids), 'order')} forgotten")
 
 
 @click.command(

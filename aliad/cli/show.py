@@ -136,6 +136,12 @@ def curve(values: Sequence[float], width: int = 0) -> str:
     return "".join("▁▂▃▄▅▆▇█"[min(7, int((value - low) / span * 7.99))] for value in means)
 
 
+def counted(count: Json, noun: str) -> str:
+    """A number with what it counts: 1 batch, 2 batches."""
+    ending = "" if number(count) == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{number(count):,} {noun}{ending}"
+
+
 def clear(value: Json) -> str:
     """A text that others chose, without what would steer a terminal."""
     return "".join(char if char.isprintable() else "\ufffd" for char in str(value))

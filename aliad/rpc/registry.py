@@ -57,6 +57,7 @@ class Method:
     result: Any
     summary: str
     handler: Handler
+    changes: bool
 
     async def call(self, node: Backend, given: Mapping[str, Json]) -> Json:
         """Check the parameters, do it, and give the result as JSON. Raises BadFrame, AliadError."""
@@ -81,8 +82,10 @@ class Method:
 METHODS: Final[dict[str, Method]] = {}
 
 
-def method(name: str, permission: Permission) -> Callable[[F], F]:
-    """Register a coroutine as a method."""
+def method(name: str, permission: Permission, *, changes: bool | None = None) -> Callable[[F], F]:
+    """Register a coroutine as a method. ``changes``: whether a call is worth a line in the log;
+    those that need more than the permission to read do, unless it is said."""
+    telling = permission > Permission.READ if changes is None else changes
 
     def register(handler: F) -> F:
         hints = get_type_hints(handler)
@@ -90,7 +93,7 @@ def method(name: str, permission: Permission) -> Callable[[F], F]:
         if name in METHODS:
             raise LocalProtocolError(f"the method {name} is defined twice")
         summary = " ".join((handler.__doc__ or "").split())
-        METHODS[name] = Method(name, permission, params, hints["return"], summary, handler)
+        METHODS[name] = Method(name, permission, params, hints["return"], summary, handler, telling)
         return handler
 
     return register

@@ -14,7 +14,7 @@ import trio
 from aliad.errors import AliadError
 from aliad.rpc import wire
 from aliad.rpc.feed import Topic
-from aliad.rpc.permissions import Caller, Permission, Policy, group_name
+from aliad.rpc.permissions import Caller, Policy, group_name
 from aliad.rpc.ports import Backend
 from aliad.rpc.registry import METHODS, Method
 from aliad.rpc.wire import BadFrame, Json, Request
@@ -130,9 +130,8 @@ class Session:
             text = f"there is no method {request.method[:64]!r}; rpc.list names them"
             raise BadFrame(wire.METHOD_NOT_FOUND, text)
         self._require(found)
-        changing = found.permission > Permission.READ
         log.log(
-            logging.INFO if changing else logging.DEBUG,
+            logging.INFO if found.changes else logging.DEBUG,
             "rpc %s by uid %d",
             found.name,
             self._caller.uid,

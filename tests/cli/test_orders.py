@@ -107,7 +107,15 @@ def test_a_document_comes_back_beside_its_source(node: Node, letter: Path, capsy
     assert written.stat().st_mode & 0o777 == 0o640
     shown = capsys.readouterr()
     assert shown.out == ""
-    for fact in ("0.0000077 ALIA", "0.000021 ALIA", "1 ALIA", "read by", "2.5 % checks", "3 sent"):
+    for fact in (
+        "0.0000077 ALIA",
+        "0.000021 ALIA",
+        "1 ALIA",
+        "read by",
+        "2.5 % checks",
+        "3 sent",
+        "700 mega-MAC",
+    ):
         assert fact in shown.err
     assert "done: 2 of 2 sentences" in shown.err
     assert "It cost 0.0000075 ALIA" in shown.err
@@ -306,7 +314,7 @@ def test_a_part_can_be_had(node: Node, letter: Path, capsys: Capture) -> None:
     node.orders.ahead = []
     assert node("fetch", order, "--partial", "--json") == 0
     shown = capsys.readouterr()
-    assert "1 sentences are not translated yet" in shown.err
+    assert "1 sentence not translated" in shown.err
     found = [json.loads(line) for line in shown.out.splitlines()]
     assert [one.get("target") for one in found] == ["THE DOG SLEEPS.", "IT DREAMS.", None, None]
     assert found[-1]["missing"] == 1

@@ -52,6 +52,7 @@ async def test_a_running_order_shows_what_it_is() -> None:
     order.open()
     (running, made) = await call(node, "job.list")
     assert (running["kind"], running["mine"], running["epochs"]) == ("translation", True, 1)
+    assert running["progress"] == 0.0  # a round that is open is not recorded
     assert (made["kind"], made["id"], made["progress"]) == ("training", model.hex(), 1.0)
     detail = await call(node, "job.show", job=running["id"])
     assert detail["order"]["model"] == model.hex()

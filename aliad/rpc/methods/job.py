@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from aliad.ledger.job_state import get_draws, get_round
-from aliad.ledger.jobs import ClosedJob, Job, JobKind, Outcome
+from aliad.ledger.jobs import ClosedJob, Job, JobKind, JobPhase, Outcome
 from aliad.ledger.workers import get_eligible
 from aliad.peer_id import peer_id_of
 from aliad.rpc.permissions import Permission
@@ -166,7 +166,9 @@ def _view(node: Backend, look: Look, job_id: JobId, job: Job | ClosedJob) -> Job
             model=job.model.hex() if job.model != ZERO_HASH else "",
             mine=job.owner == me,
         )
-    done = job.queue.epoch * job.terms.batches + job.queue.cursor - len(job.queue.returned)
+    taken = job.queue.epoch * job.terms.batches + job.queue.cursor - len(job.queue.returned)
+    current = get_round(look.state, job_id, job.round) if job.phase is JobPhase.OPEN else None
+    done = taken - (len(current.slots) if current else 0)
     return JobView(
         id=job_id.hex(),
         name=known.name,

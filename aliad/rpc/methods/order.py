@@ -92,7 +92,7 @@ class Addition(Params):
     texts: list[Text]
 
 
-@method("order.add", Permission.WALLET)
+@method("order.add", Permission.WALLET, changes=False)
 async def add(node: Backend, query: Addition) -> DraftView:
     """Send more texts."""
     draft = node.drafts.add(query.draft, query.texts, trio.current_time())
@@ -183,13 +183,13 @@ async def place(node: Backend, query: ByOrder) -> OrderView:
     return _view(await node.orders.place(_find(node, query.order).order))
 
 
-@method("order.list", Permission.OPERATE)
+@method("order.list", Permission.OPERATE, changes=False)
 async def list_orders(node: Backend, _query: Nothing) -> list[OrderView]:
     """Orders of this node, the newest first."""
     return [_view(one) for one in node.orders.orders()]
 
 
-@method("order.show", Permission.OPERATE)
+@method("order.show", Permission.OPERATE, changes=False)
 async def show(node: Backend, query: ByOrder) -> OrderView:
     """One order: how far it is, what it has cost."""
     return _view(_find(node, query.order))
@@ -225,7 +225,7 @@ class TextsView(View):
     texts: list[TranslatedText]
 
 
-@method("order.texts", Permission.WALLET)
+@method("order.texts", Permission.WALLET, changes=False)
 async def texts(node: Backend, query: TextsQuery) -> TextsView:
     """The translations of the texts, in the order in which they were sent."""
     order = _find(node, query.order).order
