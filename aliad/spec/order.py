@@ -35,14 +35,15 @@ MAX_SOURCES: Final = 32
 """Sources in a batch."""
 MAX_TOKENS: Final = 2_048
 """Tokens of all sources of a batch, end marks included."""
-MAX_BATCHES: Final = 1 << 16
+MAX_BATCHES: Final = 4_096
+"""As many as the ledger takes."""
 MAX_BEAM: Final = 32
 SALT_BYTES: Final = 32
 EOS: Final = 3
 """The end mark, of every vocabulary."""
 
 MAX_SPEC_BYTES: Final = 1 << 10
-MAX_INDEX_BYTES: Final = 4 << 20
+MAX_INDEX_BYTES: Final = 256 << 10
 MAX_BATCH_BYTES: Final = 16 << 10
 MAX_PASSAGES_BYTES: Final = 32 << 10
 

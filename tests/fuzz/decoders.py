@@ -31,6 +31,7 @@ with atheris.instrument_imports(include=["aliad"]):
     from aliad.spec import order
     from aliad.spec.model import ModelConfig
     from aliad.types import Hash32
+    from aliad.work.orders.messages import ASK_BATCH, DELIVER
 
 SHAPE = ModelConfig(400, length=100)
 BATCH = order.OrderBatch(bytes(32), 1, ((5, order.EOS),))
@@ -46,6 +47,8 @@ SCHEMAS: list[Schema[Any]] = [
     jobs.ROUND,
     jobs.DRAW,
     records.STAKE,
+    ASK_BATCH,
+    DELIVER,
 ]
 CODERS: list[Coder] = [
     (codec.decode, codec.encode),
@@ -111,6 +114,8 @@ def write_seeds(corpus: Path) -> None:
         (corpus / f"transaction-{kind}").write_bytes(data)
     (corpus / "order-batch").write_bytes(order.encode_order_batch(BATCH, SHAPE))
     (corpus / "passages").write_bytes(order.encode_passages([order.Passage((5,), 1)]))
+    (corpus / "ask-batch").write_bytes(codec.encode((1, ASK_BATCH.kind, zero, 0, 0)))
+    (corpus / "deliver").write_bytes(codec.encode((1, DELIVER.kind, zero, 0, 0, b"sealed")))
     (corpus / "order-spec").write_bytes(codec.encode((1, 22, "en", "de", 1, 1, zero)))
     (corpus / "order-index").write_bytes(codec.encode((1, 23, ((zero, 1),))))
     (corpus / "payload").write_bytes(codec.encode((1, 4, (b"tx",))))

@@ -11,10 +11,13 @@ from aliad.codec import encode
 from aliad.compute import decode
 from aliad.corpus import tokenizer
 from aliad.errors import InputError, LocalProtocolError, RemoteProtocolError
+from aliad.ledger.jobs import MAX_ORDER_BATCHES
 from aliad.spec.model import ModelConfig
 from aliad.spec.order import (
     EOS,
     MAX_BATCH_BYTES,
+    MAX_BATCHES,
+    MAX_INDEX_BYTES,
     MAX_PASSAGES_BYTES,
     MAX_SOURCES,
     MAX_TOKENS,
@@ -181,6 +184,16 @@ def test_the_largest_batch_and_its_longest_passages_are_within_their_bounds() ->
     data = encode_passages(passages)
     assert len(data) < MAX_PASSAGES_BYTES
     assert decode_passages(data, batch, shape) == passages
+
+
+def test_the_longest_index_is_within_its_bound() -> None:
+    assert MAX_BATCHES == MAX_ORDER_BATCHES
+    entry = OrderEntry(Hash32(b"d" * 32), MegaMac(1 << 40))
+    whole = OrderIndex((entry,) * MAX_BATCHES)
+    assert len(encode_order_index(whole)) < MAX_INDEX_BYTES
+    assert decode_order_index(encode_order_index(whole)) == whole
+    with pytest.raises(InputError):
+        encode_order_index(OrderIndex((entry,) * (MAX_BATCHES + 1)))
 
 
 def test_a_digest_depends_on_the_salt() -> None:

@@ -32,7 +32,7 @@ def spy(world: OrderWorld) -> list[bytes]:
             return answer
 
         node.messages.gossip = heard_gossip  # type: ignore[method-assign]
-        node.messages.ask = heard_ask  # type: ignore[method-assign]
+        node.messages.ask = heard_ask  # type: ignore[method-assign, assignment]
 
     for node in world.nodes.values():
         assert isinstance(node, OrderNode)
