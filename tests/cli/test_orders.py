@@ -20,8 +20,10 @@ from docx import Document as WordDocument
 from aliad.cli import access, following
 from aliad.cli.choosing import choose_model
 from aliad.cli.main import main
-from aliad.errors import InputError
+from aliad.errors import AliadError, InputError
+from aliad.rpc.client import Denied, TimedOut, Unreachable
 from aliad.rpc.ports import Backend, ModelState, OrderPhase, OrderState, Refused
+from aliad.rpc.wire import NOT_READY
 from aliad.types import Hash32, JobId
 from tests.ledger.chain import OWNER
 from tests.rpc.ordered import make_ordered
@@ -347,6 +349,27 @@ def test_a_daemon_that_goes_leaves_a_way_on(
     what, _, fix = told(capsys)
     assert "no daemon answers" in what
     assert f"aliad fetch {the_order(node).order.hex()[:12]}" in fix
+
+
+def test_a_daemon_that_restarts_is_waited_for(
+    node: Node, letter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[AliadError] = [
+        Unreachable("no daemon answers", "", ""),
+        TimedOut("the daemon did not answer", "", ""),
+        Denied(NOT_READY, "the daemon is starting"),
+    ]
+    real = access.Node.ask
+
+    def ask(self: access.Node, method: str, /, **params: Any) -> Any:  # noqa: ANN401
+        if method == "order.show" and failures:
+            raise failures.pop()
+        return real(self, method, **params)
+
+    monkeypatch.setattr(access.Node, "ask", ask)
+    assert node("translate", letter, "--to", "de", "--yes") == 0
+    assert letter.with_name("letter.de.txt").read_text() == CAPITALS
+    assert failures == []
 
 
 def test_ctrl_c_leaves_the_order(node: Node, letter: Path, state: Path) -> None:
