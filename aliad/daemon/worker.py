@@ -106,8 +106,9 @@ class Worker:
     def progress(self, job: JobId) -> JobProgress:
         """See `JobsPort`."""
         spec = self._spec(job)
-        if spec is None:
-            return JobProgress()
+        halted = "" if self.failed else self.node.service.desk.book.halted(job) or ""
+        if spec is None:  # an order, or a job whose block is not here
+            return JobProgress(fields={"halted": halted})
         curve = self._curves.setdefault(job, Curve(job))
         curve.read(self.chain.log)
         training, rounds = spec.training, spec.plan.rounds
@@ -121,7 +122,7 @@ class Worker:
             seconds_left=curve.seconds_left(rounds),
             fields={
                 "parameters": training.parameters,
-                "halted": "" if self.failed else self.node.service.desk.book.halted(job) or "",
+                "halted": halted,
             },
         )
 

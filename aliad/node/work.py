@@ -220,10 +220,16 @@ class NodeWork:
         return tuple(sorted(type(want).__name__ for want in self.service.reconciler.active()))
 
     def halted(self) -> tuple[tuple[JobId, str], ...]:
-        """Jobs that this node works for no more, and why."""
+        """Training jobs that this node works for no more, and why.
+
+        Orders are left out: a customer who does not keep to what it ordered is no trouble of ours.
+        """
         book = self.service.desk.book
-        jobs = [(job, book.halted(job)) for job in sorted(book.known_jobs())]
-        return tuple([(job, reason) for job, reason in jobs if reason is not None])
+        return tuple(
+            (job_id, reason)
+            for job_id, job in get_jobs(self.chain.state)
+            if job.kind is JobKind.TRAINING and (reason := book.halted(job_id)) is not None
+        )
 
     def reported(self, job: JobId) -> tuple[tuple[float, ...], float]:
         """(losses of the newest rounds, tokens/s of all workers) as trainers reported them."""

@@ -15,7 +15,7 @@ import trio.testing
 from aliad.config.loading import Sources, load_config
 from aliad.crypto import key_from_seed
 from aliad.daemon.bugreport import collect, redact
-from aliad.daemon.cheating import turn_around
+from aliad.daemon.cheating import change_word, turn_around
 from aliad.daemon.curves import Curve
 from aliad.daemon.failures import BUG, CONFIG, DAMAGED, DISK, FAILED, exit_code, find_reason
 from aliad.daemon.founding import found_network, make_genesis
@@ -23,13 +23,19 @@ from aliad.daemon.home import Home, find_home
 from aliad.daemon.logs import set_up_logging
 from aliad.daemon.metrics import Figure, Metrics, serve_metrics
 from aliad.daemon.notify import Notifier
+from aliad.daemon.ordering import NoOrders
 from aliad.daemon.pausing import Leave, Moment, is_in_pause
 from aliad.daemon.setup import Wishes, set_up
 from aliad.daemon.state import Life
+from aliad.daemon.worker import tell_want
 from aliad.errors import ConfigError, InputError, LocalProtocolError, StoreCorrupt
 from aliad.keys.files import make_key, read_key, write_key
+from aliad.rpc.ports import OrdersPort, OrderWish, Refused
+from aliad.spec.order import Passage
 from aliad.store.kv import StoreBusy, StoreFailed
-from aliad.types import JobId, Power
+from aliad.types import BatchIndex, Hash32, JobId, Millis, Power, Ppm, Round
+from aliad.work.orders.provider import Obtain
+from aliad.work.orders.translator import Translate
 
 KEY = key_from_seed(bytes(range(32)))
 
@@ -300,6 +306,35 @@ def test_a_cheater_changes_values_and_nothing_else() -> None:
     assert lie[:-3] == update[:-3]
     assert lie[-3:] == b"\xff\x01\x81"
     assert turn_around(lie) == update
+
+
+@pytest.mark.parametrize("ids", [(), (7,), (7, 8, 50), (50,), (9,) * 40])
+def test_a_cheater_changes_one_word_into_another(ids: tuple[int, ...]) -> None:
+    """What it says is a passage that customer and checkers can read, and never the truth."""
+    lie = change_word(Passage(ids, 3))
+    assert lie == change_word(Passage(ids, 3))
+    assert lie.ids != ids
+    assert len(lie.ids) == max(1, len(ids))
+    assert lie.ids[:-1] == ids[:-1]
+    assert all(4 <= each < 4 + 256 for each in lie.ids)
+
+
+def test_wants_are_told_in_words() -> None:
+    model, job = JobId(Hash32(b"\xab" * 32)), JobId(Hash32(b"\xcd" * 32))
+    assert tell_want(Obtain(model)) == "obtain model abababab"
+    batch = Translate(job, Round(2), BatchIndex(1))
+    assert tell_want(batch) == "translate batch 1 of round 2 of job cdcdcdcd"
+
+
+@pytest.mark.trio
+async def test_a_node_without_devices_says_so_to_customers() -> None:
+    nobody: OrdersPort = NoOrders()
+    assert await nobody.models() == ()
+    assert nobody.orders() == ()
+    wish = OrderWish(JobId(Hash32(bytes(32))), 1, Ppm(0), Millis(1000), "x")
+    with pytest.raises(Refused, match="orders no translations") as caught:
+        await nobody.quote(("text",), wish)
+    assert "work.devices" in str(caught.value)
 
 
 @pytest.mark.trio
