@@ -8,12 +8,13 @@ from typing import Final
 from aliad.cli.access import Node, Object
 from aliad.cli.output import Interrupted, Output
 from aliad.cli.progress import meter
-from aliad.cli.show import clear, counted, number
+from aliad.cli.show import alia, clear, counted, number
 from aliad.errors import AliadError
 from aliad.rpc.client import Denied, TimedOut, Unreachable
 from aliad.rpc.wire import NOT_READY
 
 OVER: Final = frozenset({"done", "cancelled", "failed"})
+SETTLING: Final = "settling"
 QUOTED: Final = "quoted"
 PATIENCE_SECONDS: Final = 120.0  # for a daemon that restarts
 POLL_SECONDS: Final = 1.0
@@ -21,7 +22,10 @@ SETTLE_POLLS: Final = 5
 
 
 def wait_for(order: str, node: Node, output: Output) -> Object:
-    """The order when it is over, or was not taken; shows how far it is. A daemon may restart."""
+    """The order when all of it is translated and checked, it is over, or it was not taken.
+
+    Shows how far it is. A daemon may restart meanwhile.
+    """
     missed: float | None = None
     shown: tuple[int, int, str] | None = None
     with meter(output.quiet) as view:
@@ -40,7 +44,7 @@ def wait_for(order: str, node: Node, output: Output) -> Object:
             if state != shown:
                 view.update(*state)
                 shown = state
-            if found["phase"] in OVER or found["phase"] == QUOTED:
+            if found["phase"] in (*OVER, SETTLING, QUOTED):
                 return _settled(found, node)
             time.sleep(POLL_SECONDS)
 
@@ -58,8 +62,8 @@ def _settled(found: Object, node: Node) -> Object:
 def describe_progress(found: Object) -> str:
     """How far an order is, in a line."""
     checks = counted(found["checks"], "check") + " open" if found["checks"] else ""
-    if found["phase"] == "checking" and not checks:
-        checks = "no check open; it ends when its workers cannot be convicted any more"
+    if found["phase"] == SETTLING:
+        checks = "paid when its workers cannot be convicted any more"
     parts = [
         f"{found['phase']}: {found['done']} of {counted(found['sources'], 'sentence')}",
         f"{found['recorded']} of {counted(found['batches'], 'batch')}",
@@ -74,7 +78,7 @@ def require_done(found: Object) -> None:
     """Raise AliadError, with the reason, unless the order is done."""
     short = str(found["order"])[:12]
     match found["phase"]:
-        case "done":
+        case "done" | "settling":
             return
         case "cancelled" | "failed" as phase:
             raise AliadError(
@@ -94,6 +98,15 @@ def require_done(found: Object) -> None:
                 f"It is {describe_progress(found)}.",
                 f"`aliad fetch {short} --wait` waits; --partial takes what is here, unchecked.",
             )
+
+
+def describe_cost(found: Object) -> str:
+    """What an order cost of which everything is translated and checked."""
+    cost = f"It cost {alia(found['paid_nano'])} ALIA"
+    if found["phase"] == SETTLING:
+        left = alia(found["escrow_nano"])
+        return f"{cost}; the other {left} ALIA come back when its workers are paid, in minutes"
+    return f"{cost}; the rest of the escrow is back"
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from aliad.cli.choosing import choose_model, describe_model
 from aliad.cli.copies import Copy, drop_copy, keep_copy
 from aliad.cli.document_file import STREAM, deliver, find_destination, read_original, read_terms
 from aliad.cli.fetching import get_translations
-from aliad.cli.following import QUOTED, going_on, require_done, wait_for
+from aliad.cli.following import QUOTED, describe_cost, going_on, require_done, wait_for
 from aliad.cli.output import Output, print_error
 from aliad.cli.show import alia, counted, fields, number
 from aliad.errors import AliadError, InputError
@@ -27,8 +27,8 @@ FEWEST_WORKERS: Final = 3  # one to translate, two to check
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user asked for. ``checks`` is the share of work in millionths, ``most`` in
-    nano-ALIA, None without a limit."""
+    """What the user asked for. ``checks`` is the share of work in millionths, ``patience`` in
+    milliseconds, ``most`` in nano-ALIA, None without a limit."""
 
     file: Path
     source: str | None
@@ -36,6 +36,7 @@ class Wish:
     model: str | None
     beam: int
     checks: int
+    patience: int
     kind: str | None
     glossary: Path | None
     output: Path | None
@@ -82,7 +83,7 @@ def order_translation(wish: Wish, node: Node, output: Output) -> None:
         spoken = get_translations(order, texts, patient)
         deliver(document, spoken, destination, original.mode, output)
     output.record("order", dict(_plain(ended)))
-    output.say(f"It cost {alia(ended['paid_nano'])} ALIA; the rest of the escrow is back")
+    output.say(describe_cost(ended))
 
 
 def _quote(texts: list[str], model: str, wish: Wish, node: Node) -> Object:
@@ -96,7 +97,12 @@ def _quote(texts: list[str], model: str, wish: Wish, node: Node) -> Object:
     name = "stdin" if wish.file == STREAM else wish.file.name[:200]
     with node.connect() as client:
         begun = client.call(
-            "order.begin", model=model, beam=wish.beam, overhead_ppm=wish.checks, name=name
+            "order.begin",
+            model=model,
+            beam=wish.beam,
+            overhead_ppm=wish.checks,
+            round_ms=wish.patience,
+            name=name,
         )
         assert isinstance(begun, dict)  # noqa: S101 - the method's schema says so
         for part in _parts(texts):

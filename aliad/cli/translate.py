@@ -39,6 +39,14 @@ Examples:
     metavar="PERCENT",
     help="Work that is computed again by others, to convict those who cheat.",
 )
+@click.option(
+    "--patience",
+    type=click.FloatRange(1, 86_400),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A worker that takes longer for a batch loses it to another.",
+)
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="What FILE is, not its name.")
 @click.option(
     "--glossary",
@@ -65,6 +73,7 @@ def translate(
     model: str | None,
     beam: int,
     checks: float,
+    patience: float,
     kind: str | None,
     glossary: Path | None,
     output_file: Path | None,
@@ -97,6 +106,7 @@ def translate(
         model,
         beam,
         round(checks * 10_000),
+        round(patience * 1000),
         kind,
         glossary,
         output_file,

@@ -40,6 +40,8 @@ from aliad.work.ports import Engine
 
 # Positions of a batch's sources and of what one hypothesis of each may become, at most.
 POSITIONS: Final = MAX_TOKENS + MAX_TOKENS * 8 // 5 + 10 * MAX_SOURCES
+# However impatient a customer is: a checker may be busy with a batch of something else.
+LEAST_CHECK_MS: Final = 20_000
 ONE_PPM: Final = 1_000_000
 _MEBI: Final = 1 << 20
 
@@ -110,7 +112,8 @@ class Quoting:
             memory=compute_memory(shape, wish.beam),
             overhead=wish.overhead,
             round_ms=wish.round_ms,
-            check_ms=max(OrderPlan().check_ms, wish.round_ms),
+            check_ms=max(LEAST_CHECK_MS, wish.round_ms),
+            reveal_ms=max(LEAST_CHECK_MS, wish.round_ms),
         )
         terms = make_order_terms(cut, plan, found.closed.parameters, self.engine().digest)
         words = encode_order_spec(spec)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from aliad.ledger.job_state import get_round
+from aliad.ledger.job_state import get_round, is_exhausted
 from aliad.ledger.jobs import Job, JobPhase, Outcome
 from aliad.ledger.state import StateReader
 from aliad.node.order_files import OrderFile
@@ -14,13 +14,19 @@ from aliad.work.orders.progress import Standing
 
 
 class OrderPhase(Enum):
-    """Where an order stands. OPENING: on its way into a block; CHECKING: all is translated."""
+    """Where an order stands.
+
+    OPENING: on its way into a block. CHECKING: all is translated, checks are open. SETTLING: those
+    are over, too, but a worker that is convicted soon would still lose its pay, and its batches
+    would be translated again.
+    """
 
     QUOTED = "quoted"
     OPENING = "opening"
     WAITING = "waiting"
     TRANSLATING = "translating"
     CHECKING = "checking"
+    SETTLING = "settling"
     DONE = "done"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -125,7 +131,9 @@ def get_phase(file: OrderFile, standing: Standing) -> OrderPhase:
     if closed is not None:
         return _ENDS[closed.outcome]
     if job is not None:
-        return _PHASES[job.phase]
+        over = job.phase is JobPhase.FINISHED and is_exhausted(job) and not job.open_draws
+        settling = over and job.outcome is Outcome.CLOSED
+        return OrderPhase.SETTLING if settling else _PHASES[job.phase]
     if file.asked:
         return OrderPhase.OPENING
     return OrderPhase.CANCELLED if file.cancelled else OrderPhase.QUOTED

@@ -279,7 +279,9 @@ class OrderPhase(StrEnum):
     """Where an order of this node stands.
 
     QUOTED and not placed; OPENING: on its way into a block; WAITING for workers; TRANSLATING;
-    CHECKING: every translation is here, checks are open; DONE: checked and paid; CANCELLED; FAILED.
+    CHECKING: every translation is here, checks are open; SETTLING: those are over, but a worker
+    convicted soon would still lose its pay, and its batches would be translated again; DONE: paid;
+    CANCELLED; FAILED.
     """
 
     QUOTED = "quoted"
@@ -287,6 +289,7 @@ class OrderPhase(StrEnum):
     WAITING = "waiting"
     TRANSLATING = "translating"
     CHECKING = "checking"
+    SETTLING = "settling"
     DONE = "done"
     CANCELLED = "cancelled"
     FAILED = "failed"
