@@ -25,6 +25,7 @@ from aliad.work.orders.messages import (
     MAX_QUESTION_BYTES,
     AskBatch,
     DeliverTranslation,
+    OrderQuestion,
     decode_order_question,
     is_order_question,
 )
@@ -37,11 +38,11 @@ ME = key_from_seed(b"k" * 32)
 
 def test_questions_come_back_as_they_were() -> None:
     ask = AskBatch(JOB, Round(3), BatchIndex(5))
-    most = DeliverTranslation(
-        JOB, Round(3), BatchIndex(5), b"s" * (MAX_PASSAGES_BYTES + SEAL_BYTES)
-    )
-    for message, schema in ((ask, ASK_BATCH), (most, DELIVER)):
-        data = schema.encode(message)
+    longest = b"s" * (MAX_PASSAGES_BYTES + SEAL_BYTES)
+    most = DeliverTranslation(JOB, Round(3), BatchIndex(5), longest)
+    said: list[tuple[OrderQuestion, bytes]] = [(ask, ASK_BATCH.encode(ask))]
+    said.append((most, DELIVER.encode(most)))
+    for message, data in said:
         assert len(data) <= MAX_QUESTION_BYTES < 64 << 10
         assert is_order_question(data)
         assert decode_order_question(data) == message

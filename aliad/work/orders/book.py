@@ -243,12 +243,8 @@ class OrderBook:
         self._notes.delete(_KEPT + job + _eight(number) + _eight(batch))
 
     def known_jobs(self) -> set[JobId]:
-        """Every order there are notes about, as jobs."""
-        return {
-            JobId(key[2:34])
-            for kind in (_SPEC, _COPY, _SEALED, _KEPT)
-            for key, _ in self._notes.items(kind)
-        }
+        """Every order there are notes about, as jobs: its spec is noted before all else."""
+        return {JobId(key[2:]) for key, _ in self._notes.items(_SPEC)}
 
     def forget(self, job: JobId) -> None:
         """The order is over; what is ours as its customer stays."""
