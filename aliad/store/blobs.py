@@ -20,37 +20,28 @@ from several threads at once.
 import contextlib
 import os
 import secrets
-import shutil
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
 
 from aliad.blob import CHUNK_BYTES, NOBODY, Holding, Manifest, Readers, all_chunks, manifest_of
 from aliad.errors import AliadError, LocalProtocolError
-from aliad.store.blob_folder import BlobFolder, BlobsFull, disk, start_writing, sync, write_new
-from aliad.store.blob_index import BlobEntry, choose_victims, footprint
-from aliad.types import BlobId, Hash32
-
-# The time of last use is written down so that it outlives the process, but not at every use.
-TOUCH_SECONDS: Final = 60
-VERIFY_SECONDS: Final = 3600  # for so long a chunk of an unchanged file is taken for good
-_DAMAGED: Final = ".damaged"
+from aliad.store.blob_content import (
+    Stamp,
+    check_pieces,
+    read_at,
+    read_pieces,
+    stamp_of,
+    write_at,
+)
+from aliad.store.blob_folder import BlobsFull, disk, sync, write_new
+from aliad.store.blob_index import BlobEntry
+from aliad.store.blob_shelf import BlobShelf
+from aliad.types import BlobId
 
 
 class BlobMissing(AliadError):
     """The blob is not here, or not whole. Fetch it first."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Verified:
-    """Chunks of one file that were hashed since ``at``, and how the file looked then."""
-
-    stamp: tuple[int, ...] | None  # None: a partial file, to which only this process writes
-    chunks: int
-    at: float
 
 
 class BlobStore:
@@ -62,42 +53,37 @@ class BlobStore:
         """Open the directory; at most ``capacity`` bytes will be used. Raises StoreFailed."""
         self.directory = directory
         self.capacity = capacity
-        self._clock = clock
-        self._entries: dict[BlobId, BlobEntry] = {}
-        self._verified: dict[BlobId, _Verified] = {}
-        self._damaged_bytes = 0
-        self._swapping = threading.Lock()  # held for replacing an entry, never during I/O
-        self._changing = threading.RLock()  # held while files come and go
         with disk(f"opening the blobs in {directory}"):
-            self._load()
+            self._shelf = BlobShelf(directory, capacity, clock)
+        self._changing = self._shelf.changing
         with self._changing, contextlib.suppress(BlobsFull):  # pins may exceed a lowered capacity
-            self._make_room(0)
+            self._shelf.make_room(0)
 
     # what is here
 
     def holding(self, blob: BlobId) -> Holding | None:
         """Which chunks are here for certain; None if the blob is not known."""
-        entry = self._entries.get(blob)
+        entry = self._shelf.get(blob)
         if entry is None or entry.manifest is None or not entry.stored:
             return None
         return Holding(entry.manifest, entry.chunks_here, entry.readers)
 
     def is_complete(self, blob: BlobId) -> bool:
         """Whether the whole blob is here."""
-        entry = self._entries.get(blob)
+        entry = self._shelf.get(blob)
         return entry is not None and entry.complete
 
     @property
     def used(self) -> int:
         """Bytes of the capacity that are taken."""
-        return self._damaged_bytes + sum(entry.size for entry in tuple(self._entries.values()))
+        return self._shelf.used
 
     def path_of(self, blob: BlobId) -> Path:
         """The file of a complete blob. Its content is not checked; raises BlobMissing."""
         if not self.is_complete(blob):
             raise _missing(blob)
-        self._touch(blob)
-        return self._folder(blob).data
+        self._shelf.touch(blob)
+        return self._shelf.folder(blob).data
 
     def chunks(self, blob: BlobId) -> Iterator[bytes]:
         """The content of a complete blob, chunk by chunk, checked. Raises BlobMissing."""
@@ -124,7 +110,7 @@ class BlobStore:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         with disk(f"linking a blob to {path}"):
             try:
-                os.link(self._folder(blob).data, temporary)
+                os.link(self._shelf.folder(blob).data, temporary)
             except OSError:  # another file system, or one without links
                 write_new(temporary, self.chunks(blob))
             try:
@@ -141,11 +127,11 @@ class BlobStore:
         parts = [view[at : at + CHUNK_BYTES] for at in range(0, len(view), CHUNK_BYTES)]
         manifest = manifest_of(parts)
         with disk("storing a blob"), self._changing:
-            if self._prepare(manifest, readers):
-                folder = self._folder(manifest.blob_id)
+            if self._shelf.prepare(manifest, readers):
+                folder = self._shelf.folder(manifest.blob_id)
                 folder.write_data(iter([bytes(part) for part in parts]))
-                self._complete(manifest.blob_id)
-                self._all_verified(manifest, _stamp_of(folder.data.stat()))
+                self._shelf.complete(manifest.blob_id)
+                self._note_all(manifest, stamp_of(folder.data.stat()))
         return manifest.blob_id
 
     def add_file(self, path: Path, *, readers: Readers = NOBODY) -> BlobId:
@@ -155,34 +141,34 @@ class BlobStore:
         """
         with disk(f"adding {path} to the blobs"), path.open("rb", buffering=0) as file:
             before = os.fstat(file.fileno())
-            manifest = manifest_of(_pieces(file))
+            manifest = manifest_of(read_pieces(file))
             with self._changing:
-                if self._prepare(manifest, readers):
-                    folder = self._folder(manifest.blob_id)
-                    stamp = _stamp_of(before)
+                if self._shelf.prepare(manifest, readers):
+                    folder = self._shelf.folder(manifest.blob_id)
+                    stamp = stamp_of(before)
                     if not folder.adopt(path, before):
                         file.seek(0)
-                        folder.write_data(_same(_pieces(file), manifest, path))
-                        stamp = _stamp_of(folder.data.stat())
-                    self._complete(manifest.blob_id)
-                    self._all_verified(manifest, stamp)
+                        folder.write_data(check_pieces(read_pieces(file), manifest, path))
+                        stamp = stamp_of(folder.data.stat())
+                    self._shelf.complete(manifest.blob_id)
+                    self._note_all(manifest, stamp)
         return manifest.blob_id
 
     def offer(self, blob: BlobId, readers: Readers) -> None:
         """Say who may fetch a blob: these peers, or everyone (None). Lasts until said anew."""
         with disk("noting who may read a blob"), self._changing:
-            if blob not in self._entries:
+            if self._shelf.get(blob) is None:
                 raise _missing(blob)
-            self._folder(blob).write_readers(readers)
-            self._change(blob, readers=readers)
+            self._shelf.folder(blob).write_readers(readers)
+            self._shelf.change(blob, readers=readers)
 
     def remove(self, blob: BlobId) -> bool:
         """Delete a blob now; False if it is pinned or being transferred, or not here."""
         with disk("removing a blob"), self._changing:
-            entry = self._entries.get(blob)
+            entry = self._shelf.get(blob)
             if entry is None or not entry.may_go:
                 return False
-            self._drop(blob)
+            self._shelf.drop(blob)
             return True
 
     # who needs it
@@ -193,30 +179,27 @@ class BlobStore:
         An owner's name has at most 100 characters of ``a-z 0-9 . _ -``.
         """
         with disk("pinning a blob"), self._changing:
-            folder = self._folder(blob)
-            folder.add_pin(owner)
-            entry = self._entries.get(blob, BlobEntry(used_at=self._clock()))
-            with self._swapping:
-                self._entries[blob] = replace(entry, pins=entry.pins | {owner})
+            self._shelf.folder(blob).add_pin(owner)
+            self._shelf.add_pin(blob, owner)
 
     def unpin(self, blob: BlobId, owner: str) -> None:
         """``owner`` does not need the blob any more; unpinning twice is harmless."""
         with disk("unpinning a blob"), self._changing:
-            entry = self._entries.get(blob)
+            entry = self._shelf.get(blob)
             if entry is None or owner not in entry.pins:
                 return
-            self._folder(blob).remove_pin(owner)
-            self._change(blob, pins=entry.pins - {owner})
+            self._shelf.folder(blob).remove_pin(owner)
+            self._shelf.change(blob, pins=entry.pins - {owner})
             if entry.pins == {owner} and not entry.stored and entry.holds == 0:
-                self._drop(blob)
+                self._shelf.drop(blob)
 
     def pinned_by(self, owner: str) -> frozenset[BlobId]:
         """Everything that ``owner`` has pinned, on earlier runs too."""
-        return frozenset(b for b, entry in tuple(self._entries.items()) if owner in entry.pins)
+        return frozenset(blob for blob, entry in self._shelf.all() if owner in entry.pins)
 
     def owners(self) -> frozenset[str]:
         """Everyone who has pinned something."""
-        return frozenset(o for entry in tuple(self._entries.values()) for o in entry.pins)
+        return frozenset(owner for _, entry in self._shelf.all() for owner in entry.pins)
 
     # transfers
 
@@ -228,25 +211,25 @@ class BlobStore:
         """
         blob = manifest.blob_id
         with disk("beginning to fetch a blob"), self._changing:
-            if self._prepare(manifest, readers):
-                folder = self._folder(blob)
-                entry = self._entries[blob]
+            if self._shelf.prepare(manifest, readers):
+                folder = self._shelf.folder(blob)
+                entry = self._entry(blob)
                 here = entry.here if entry.stored else None
                 folder.open_part(manifest.length)
                 if here is None:
                     here = folder.scan_part(manifest)
                 if entry.readers != readers:
                     folder.write_readers(readers)
-                self._change(blob, here=here, stored=True, readers=readers)
-                self._note_verified(blob, here, None)
-            self._change(blob, holds=self._entries[blob].holds + 1)
+                self._shelf.change(blob, here=here, stored=True, readers=readers)
+                self._shelf.verified.note(blob, here, None)
+            self._shelf.change(blob, holds=self._entry(blob).holds + 1)
             holding = self.holding(blob)
         assert holding is not None  # noqa: S101 - it was made above, under the same lock
         return holding
 
     def write_chunk(self, blob: BlobId, index: int, chunk: bytes | memoryview) -> bool:
         """Store one chunk of a blob that is held; False, and nothing stored, if it is not it."""
-        entry = self._entries.get(blob)
+        entry = self._shelf.get(blob)
         if entry is None or entry.manifest is None or entry.holds == 0:
             raise LocalProtocolError("a chunk is written to a blob whose transfer has not begun")
         manifest = entry.manifest
@@ -255,38 +238,32 @@ class BlobStore:
         if not entry.complete:
             with disk("storing a chunk"), contextlib.suppress(FileNotFoundError):
                 # without a partial file the blob was completed from elsewhere in between
-                _write_at(self._folder(blob).part, index * CHUNK_BYTES, chunk)
-                with self._swapping:
-                    entry = self._entries[blob]
-                    self._entries[blob] = replace(entry, here=(entry.here or 0) | 1 << index)
-                self._note_verified(blob, 1 << index, None)
+                write_at(self._shelf.folder(blob).part, index * CHUNK_BYTES, chunk)
+                self._shelf.add_chunk(blob, index)
+                self._shelf.verified.note(blob, 1 << index, None)
         return True
 
     def finish(self, blob: BlobId) -> None:
         """All chunks were written: make the blob complete, for good."""
         with disk("completing a blob"), self._changing:
-            entry = self._entries.get(blob)
+            entry = self._shelf.get(blob)
             if entry is None or entry.manifest is None:
                 raise _missing(blob)
             if entry.complete:
                 return
             if entry.here != all_chunks(entry.manifest.chunks):
                 raise LocalProtocolError("a blob is completed that lacks chunks")
-            folder = self._folder(blob)
+            folder = self._shelf.folder(blob)
             folder.complete_part()
-            with self._swapping:
-                verified = self._verified.get(blob)
-                if verified is not None:  # the same chunks, in a file of another name
-                    stamp = _stamp_of(folder.data.stat())
-                    self._verified[blob] = replace(verified, stamp=stamp)
-            self._complete(blob)
+            self._shelf.verified.renamed(blob, stamp_of(folder.data.stat()))
+            self._shelf.complete(blob)
 
     def release(self, blob: BlobId) -> None:
         """The transfer has ended, done or not; what is here stays while there is room."""
         with self._changing:
-            entry = self._entries.get(blob)
+            entry = self._shelf.get(blob)
             if entry is not None and entry.holds:
-                self._change(blob, holds=entry.holds - 1)
+                self._shelf.change(blob, holds=entry.holds - 1)
 
     def read_chunk(self, blob: BlobId, index: int) -> bytes | None:
         """One chunk, checked; None if it is not here, or was damaged and is set aside."""
@@ -294,241 +271,43 @@ class BlobStore:
 
     # private
 
+    def _entry(self, blob: BlobId) -> BlobEntry:
+        entry = self._shelf.get(blob)
+        if entry is None:
+            raise _missing(blob)
+        return entry
+
+    def _note_all(self, manifest: Manifest, stamp: Stamp) -> None:
+        self._shelf.verified.note(manifest.blob_id, all_chunks(manifest.chunks), stamp)
+
     def _read(self, blob: BlobId, index: int, *, trusting: bool) -> bytes | None:
-        entry = self._entries.get(blob)
+        entry = self._shelf.get(blob)
         if entry is None or entry.manifest is None or not entry.chunks_here >> index & 1:
             return None
-        folder = self._folder(blob)
+        folder = self._shelf.folder(blob)
         size = entry.manifest.size_of(index)
         try:
             if entry.complete:
-                chunk, stamp = _read_at(folder.data, index, size)
+                chunk, stamp = read_at(folder.data, index, size)
             else:
-                chunk, stamp = _read_at(folder.part, index, size)[0], None
+                chunk, stamp = read_at(folder.part, index, size)[0], None
         except FileNotFoundError:  # completed, evicted or set aside since
-            entry = self._entries.get(blob)
+            entry = self._shelf.get(blob)
             if entry is None or not entry.complete or not folder.data.exists():
                 return None
-            chunk, stamp = _read_at(folder.data, index, size)
+            chunk, stamp = read_at(folder.data, index, size)
         except OSError:
             chunk, stamp = b"", None  # the disk cannot read it: as good as damaged
-        if not (trusting and len(chunk) == size and self._is_verified(blob, index, stamp)):
+        if not (trusting and len(chunk) == size and self._shelf.verified.holds(blob, index, stamp)):
             if entry.manifest is None or not entry.manifest.matches(index, chunk):
-                self._found_damaged(blob, index)
+                self._shelf.found_damaged(blob, index)
                 return None
-            self._note_verified(blob, 1 << index, stamp)
-        self._touch(blob)
+            self._shelf.verified.note(blob, 1 << index, stamp)
+        self._shelf.touch(blob)
         return chunk
-
-    def _is_verified(self, blob: BlobId, index: int, stamp: tuple[int, ...] | None) -> bool:
-        known = self._verified.get(blob)
-        return (
-            known is not None
-            and known.stamp == stamp
-            and self._clock() - known.at < VERIFY_SECONDS
-            and bool(known.chunks >> index & 1)
-        )
-
-    def _all_verified(self, manifest: Manifest, stamp: tuple[int, ...]) -> None:
-        self._note_verified(manifest.blob_id, all_chunks(manifest.chunks), stamp)
-
-    def _note_verified(self, blob: BlobId, chunks: int, stamp: tuple[int, ...] | None) -> None:
-        now = self._clock()
-        with self._swapping:
-            known = self._verified.get(blob)
-            if known is None or known.stamp != stamp or now - known.at >= VERIFY_SECONDS:
-                known = _Verified(stamp, 0, now)
-            self._verified[blob] = replace(known, chunks=known.chunks | chunks)
-
-    def _folder(self, blob: BlobId) -> BlobFolder:
-        return BlobFolder(self.directory, blob)
-
-    def _change(self, blob: BlobId, **changes: Any) -> None:  # noqa: ANN401 - fields of an entry
-        with self._swapping:
-            self._entries[blob] = replace(self._entries[blob], **changes)
-
-    def _complete(self, blob: BlobId) -> None:
-        self._change(blob, complete=True, stored=True, used_at=self._clock())
-
-    def _touch(self, blob: BlobId) -> None:
-        now = self._clock()
-        with self._swapping:
-            entry = self._entries.get(blob)
-            if entry is None:
-                return
-            last = entry.used_at
-            self._entries[blob] = replace(entry, used_at=now)
-        if int(now) // TOUCH_SECONDS != int(last) // TOUCH_SECONDS:
-            self._stamp(blob, now)
-
-    def _stamp(self, blob: BlobId, now: float) -> None:
-        with contextlib.suppress(OSError):
-            os.utime(self._folder(blob).manifest, (now, now))
-
-    def _prepare(self, manifest: Manifest, readers: Readers) -> bool:
-        """Make room, folder, manifest and readers of a blob; False if it is complete already."""
-        blob = manifest.blob_id
-        entry = self._entries.get(blob)
-        if entry is not None and entry.complete:
-            self._touch(blob)
-            return False
-        if entry is None or not entry.stored:
-            self._make_room(footprint(manifest), keep=blob)
-            self._folder(blob).begin(manifest, readers)
-            now = self._clock()
-            self._stamp(blob, now)
-            old = entry or BlobEntry()
-            with self._swapping:
-                self._entries[blob] = replace(
-                    old, manifest=manifest, here=0, readers=readers, used_at=now
-                )
-        return True
-
-    def _make_room(self, needed: int, keep: BlobId | None = None) -> None:
-        missing = self.used + needed - self.capacity
-        if missing > 0 and self._damaged_bytes:
-            shutil.rmtree(self.directory / _DAMAGED, ignore_errors=True)
-            missing -= self._damaged_bytes
-            self._damaged_bytes = 0
-        if missing <= 0:
-            return
-        victims = choose_victims([e for e in self._entries.items() if e[0] != keep], missing)
-        if victims is None:
-            raise BlobsFull(
-                f"no room for a blob of {needed} bytes",
-                f"{self.used} of {self.capacity} bytes are taken, and what is pinned or in use "
-                "cannot go",
-                "allow the blobs more room in the configuration, or end jobs that need them",
-            )
-        for blob in victims:
-            self._drop(blob)
-
-    def _drop(self, blob: BlobId) -> None:
-        with self._swapping:
-            del self._entries[blob]
-            self._verified.pop(blob, None)
-        self._folder(blob).remove()
-
-    def _found_damaged(self, blob: BlobId, index: int) -> None:
-        with self._changing, contextlib.suppress(OSError):
-            entry = self._entries.get(blob)
-            if entry is None or entry.manifest is None or not entry.chunks_here >> index & 1:
-                return
-            path = self._folder(blob).data if entry.complete else self._folder(blob).part
-            with contextlib.suppress(OSError):
-                size = entry.manifest.size_of(index)
-                if entry.manifest.matches(index, _read_at(path, index, size)[0]):
-                    return  # completed or fetched again since it was read
-            if entry.complete:
-                self._set_aside(blob, entry)
-            else:
-                self._change(blob, here=entry.chunks_here & ~(1 << index))
-
-    def _set_aside(self, blob: BlobId, entry: BlobEntry) -> None:
-        folder = self._folder(blob)
-        damaged = self.directory / _DAMAGED
-        damaged.mkdir(mode=0o700, exist_ok=True)
-        target = damaged / blob.hex()
-        if target.exists():
-            self._damaged_bytes -= target.stat().st_size
-        size = folder.data.stat().st_size
-        folder.data.replace(target)
-        sync(folder.path)
-        self._damaged_bytes += size
-        with self._swapping:
-            self._entries[blob] = replace(entry, stored=False, complete=False, here=0)
-            self._verified.pop(blob, None)
-
-    def _load(self) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in self.directory.glob(".gone-*"):
-            shutil.rmtree(path)
-        for path in self.directory.glob(f"{_DAMAGED}/*"):
-            self._damaged_bytes += path.stat().st_size
-        for path in self.directory.iterdir():
-            blob = _blob_of(path)
-            if blob is not None and path.is_dir():
-                self._load_folder(BlobFolder(self.directory, blob))
-
-    def _load_folder(self, folder: BlobFolder) -> None:
-        folder.sweep()
-        manifest = folder.read_manifest()
-        entry = BlobEntry(manifest, readers=folder.read_readers(), pins=folder.pins())
-        if manifest is None:
-            folder.part.unlink(missing_ok=True)
-        else:
-            entry = replace(entry, used_at=folder.manifest.stat().st_mtime)
-            if folder.part.exists():
-                entry = replace(entry, stored=True, here=None)
-        if folder.data.exists():
-            if manifest is None or folder.data.stat().st_size != manifest.length:
-                self._set_aside(folder.blob, entry)
-            else:
-                folder.part.unlink(missing_ok=True)
-                entry = replace(entry, stored=True, complete=True)
-        if entry.stored or entry.pins:
-            self._entries[folder.blob] = entry
-        else:
-            self._entries.pop(folder.blob, None)
-            folder.remove()
-
-
-def _blob_of(path: Path) -> BlobId | None:
-    try:
-        raw = bytes.fromhex(path.name)
-    except ValueError:
-        return None
-    return BlobId(Hash32(raw)) if len(raw) == 32 and raw.hex() == path.name else None
 
 
 def _missing(blob: BlobId) -> BlobMissing:
     return BlobMissing(
         f"blob {blob.hex()} is not here", "it was never fetched, evicted, or damaged", "fetch it"
     )
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """A file's chunks, each filled even if the system returns less at a time."""
-    while piece := file.read(CHUNK_BYTES):
-        while len(piece) < CHUNK_BYTES and (more := file.read(CHUNK_BYTES - len(piece))):
-            piece += more
-        yield piece
-
-
-def _same(pieces: Iterable[bytes], manifest: Manifest, path: Path) -> Iterator[bytes]:
-    """The pieces, each checked against what was hashed before. Raises OSError for another file."""
-    index = 0
-    for piece in pieces:
-        if index >= manifest.chunks or not manifest.matches(index, piece):
-            raise OSError(f"{path} changed while it was read")
-        index += 1
-        yield piece
-    if index != manifest.chunks:
-        raise OSError(f"{path} changed while it was read")
-
-
-def _read_at(path: Path, index: int, size: int) -> tuple[bytes, tuple[int, ...]]:
-    """A chunk as it is in the file, and how the file looks."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        stamp = _stamp_of(os.fstat(descriptor))
-        return os.pread(descriptor, size, index * CHUNK_BYTES), stamp
-    finally:
-        os.close(descriptor)
-
-
-def _stamp_of(status: os.stat_result) -> tuple[int, ...]:
-    """Changes when the content does (or the file is replaced); links to it do not matter."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _write_at(path: Path, offset: int, data: bytes | memoryview) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(descriptor, view, offset)
-            start_writing(descriptor, offset, written)
-            view, offset = view[written:], offset + written
-    finally:
-        os.close(descriptor)
