@@ -37,6 +37,9 @@ LIST: Final = "list"
 SMALL_FILES: Final = (*(name for name in FILES if name != PARAMETERS), SUMS)
 
 
+LONGEST_SHOWN: Final = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """A model without its parameters: their `digest` names them; `size` is of all files, in bytes.
@@ -101,6 +104,7 @@ def read_description(found: Mapping[str, bytes], closed: ClosedJob) -> Descripti
         card = card_from_bytes(found[CARD])
     except InputError as error:
         raise _refused(f"{error.what} {error.why}") from error
+    _check_shown(languages, card)
     size = files[PARAMETERS].size
     least, most = 4 * count_parameters(shape), most_parameter_bytes(shape)
     if not least <= size <= most:
@@ -114,6 +118,15 @@ def read_description(found: Mapping[str, bytes], closed: ClosedJob) -> Descripti
         (BlobId(closed.model), *(file.blob for file in files.values())),
         len(found[LIST]) + sum(file.size for file in files.values()),
     )
+
+
+def _check_shown(languages: Languages, card: Card) -> None:
+    """What people and programs are shown of a model is text, and numbers that are numbers."""
+    texts = (languages.source, languages.target, card.name, card.languages)
+    if not all(text.isprintable() and 0 < len(text) <= LONGEST_SHOWN for text in texts):
+        raise _refused("Its name or its languages cannot be shown.")
+    if card.bleu is not None and not 0.0 <= card.bleu <= 100.0:
+        raise _refused(f"Its card tells a BLEU of {card.bleu}.")
 
 
 def _refused(why: str) -> Refused:

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from aliad.compute.model_sums import CONFIG, PARAMETERS, SUMS, TOKENIZER
+from aliad.compute.model_sums import CARD, CONFIG, PARAMETERS, SUMS, TOKENIZER
 from aliad.compute.process.pool import ComputePool
 from aliad.compute.process.spawning import ComputeSettings
 from aliad.ledger.jobs import ClosedJob, Outcome
@@ -324,6 +324,16 @@ def _spoil(name: str, content: bytes, *, sealed: bool) -> Callable[[Path], None]
     return spoil
 
 
+def _edited(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+        reseal(folder)
+
+    return edit
+
+
 def _other_shape(folder: Path) -> None:
     text = (folder / CONFIG).read_text().replace('"width": 16', '"width": 24')
     (folder / CONFIG).write_text(text)
@@ -335,9 +345,13 @@ def _other_shape(folder: Path) -> None:
     [
         _spoil(TOKENIZER, b"another", sealed=False),
         _spoil(CONFIG, b'{"model": {}}', sealed=True),
-        _spoil("card.json", b"[" * 100_000, sealed=True),
+        _spoil(CARD, b"[" * 100_000, sealed=True),
         _spoil(SUMS, b"00" * 32 + b"  ../../etc/passwd\n", sealed=False),
         _other_shape,
+        _edited(CONFIG, '"en"', r'"\ud800"'),
+        _edited(CARD, '"model 1"', r'"\u001b[2J"'),
+        _edited(CARD, "12.25", "NaN"),
+        _edited(CARD, "12.25", "1e999"),
     ],
 )
 @pytest.mark.trio
