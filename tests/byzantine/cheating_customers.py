@@ -14,6 +14,7 @@ from aliad.spec.order import (
 from aliad.types import MegaMac, NodeId
 from aliad.work.dataset import compute_manifest_root
 from aliad.work.desk import Desk
+from aliad.work.messages import Delivered, encode_message
 from aliad.work.orders.book import BatchNote
 from aliad.work.orders.messages import AskBatch, decode_order_question, is_order_question
 from aliad.work.orders.opening import CutOrder
@@ -70,7 +71,12 @@ class Forgetful(OrderNode):
 
 
 class Denier(OrderNode):
-    """It takes translations, says thanks, and records that there were none."""
+    """It takes translations, says thanks, and records that there were none.
+
+    ``paying``: it records every so many rounds as they were, and denies the others.
+    """
+
+    paying = 0
 
     def make_desk(self) -> Desk:
         desk = super().make_desk()
@@ -78,10 +84,26 @@ class Denier(OrderNode):
         post = self.chain.post
 
         def deny(purpose: bytes, body: TransactionBody) -> None:
-            if isinstance(body, RoundRecord):
+            if isinstance(body, RoundRecord) and not (
+                self.paying and body.round % self.paying == 0
+            ):
                 body = replace(body, results=(None,) * len(body.results))
             post(purpose, body)
 
         self.chain.post = deny
         self.chain.forbid = forbid
         return desk
+
+
+class Shrugger(Denier):
+    """It pays now and then, so that nobody is missing too often, and never promises anything."""
+
+    paying = 2
+
+    async def answer(self, asker: NodeId, question: bytes) -> bytes:
+        answer = await super().answer(asker, question)
+        if is_order_question(question):
+            message = decode_order_question(question)
+            if not isinstance(message, AskBatch):
+                return encode_message(Delivered(False))
+        return answer

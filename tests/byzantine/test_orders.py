@@ -3,6 +3,7 @@
 import pytest
 
 from aliad.ledger.events import (
+    BatchAccepted,
     BatchDrawn,
     BatchMissing,
     BatchRefuted,
@@ -18,6 +19,7 @@ from aliad.ledger.jobs import Outcome, RulingMode
 from tests.byzantine.cheating_customers import (
     Denier,
     Forgetful,
+    Shrugger,
     Silent,
     declare_less,
     swap_batches,
@@ -219,3 +221,21 @@ async def test_who_denies_what_it_took_is_served_no_more(autojump_clock: object)
         await world.until(lambda: world.is_over(order))
         assert world.outcome(order.job) is Outcome.CANCELLED
         assert sum(node.translator.calls for node in served) == 4 < len(order.index.entries)
+
+
+@pytest.mark.trio
+async def test_who_denies_every_other_round_is_found_out_as_well(autojump_clock: object) -> None:
+    world = OrderWorld(11, actors={LAST: Shrugger}, params=IMPATIENT)
+    async with world.running():
+        world.serve([f"node {number}" for number in range(4)])
+        order = await world.place(make_sources(400))
+        served = [node for node in world.nodes.values() if isinstance(node, OrderNode)]
+        await world.until(lambda: any(node.desk.book.halted(order.job) for node in served))
+        reasons = [node.desk.book.halted(order.job) for node in served]
+        assert all(reason is None or "denies" in reason for reason in reasons)
+        await world.until(lambda: world.is_over(order))
+        assert world.outcome(order.job) is Outcome.CANCELLED
+        paid = len(world.ledger.events(BatchAccepted))
+        taken = len(list(world.customer.desk.book.orders.receipts(order.root)))
+        assert 0 < paid < taken <= paid + 2 * len(served)
+        assert not world.convicted

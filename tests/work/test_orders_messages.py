@@ -18,7 +18,7 @@ from aliad.spec.order import (
 )
 from aliad.types import BatchIndex, BlobId, Hash32, JobId, Ppm, Round
 from aliad.work.notebook import MemoryNotes
-from aliad.work.orders.book import OrderBook, OrderNote
+from aliad.work.orders.book import OrderBook, OrderNote, Said
 from aliad.work.orders.messages import (
     ASK_BATCH,
     DELIVER,
@@ -107,8 +107,8 @@ def test_what_is_kept_for_a_job_goes_with_it() -> None:
     book.put_spec(JOB, make_note(Hash32(bytes(32))).spec)
     book.put_copy(JOB, BatchIndex(1), b"box")
     book.put_sealed(JOB, Round(1), BatchIndex(1), b"box")
-    book.put_kept(JOB, Round(1), BatchIndex(1))
-    assert list(book.kept(JOB)) == [(1, 1)]
+    book.put_delivery(JOB, Round(1), BatchIndex(1), Said.HEARD)
+    assert list(book.deliveries(JOB)) == [(1, 1, Said.HEARD)]
     assert book.known_jobs() == {JOB}
     book.forget(JOB)
     assert not notes.values

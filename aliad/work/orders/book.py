@@ -8,6 +8,7 @@ to deliver is sealed to the customer; both are under the job's id.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Annotated, Final, TypeVar
 
 from aliad.crypto import SEAL_BYTES
@@ -42,12 +43,21 @@ _PASSAGES: Final = b"Tp"
 _SPEC: Final = b"Ts"
 _COPY: Final = b"Tc"
 _SEALED: Final = b"Td"
-_KEPT: Final = b"Tk"
+_SAID: Final = b"Tk"
 # By model.
 _SERVED: Final = b"Tv"
 
 _OF_AN_ORDER: Final = (_INDEX, _BATCH, _JOB, _RECEIPT, _PASSAGES)
-_OF_A_JOB: Final = (_SPEC, _COPY, _SEALED, _KEPT)
+_OF_A_JOB: Final = (_SPEC, _COPY, _SEALED, _SAID)
+
+
+class Said(IntEnum):
+    """What a customer has said to a delivery: that it heard it, that it will record it; and what it
+    has done: recorded that there was none."""
+
+    HEARD = 1
+    PROMISED = 2
+    DENIED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +238,21 @@ class OrderBook:
         """Keep what is to be delivered."""
         self._notes.put(_SEALED + job + _eight(number) + _eight(batch), sealed)
 
-    def put_kept(self, job: JobId, number: Round, batch: BatchIndex) -> None:
-        """The customer says that it has our passages."""
-        self._notes.put(_KEPT + job + _eight(number) + _eight(batch), b"\x01")
+    def put_delivery(self, job: JobId, number: Round, batch: BatchIndex, said: Said) -> None:
+        """What the customer has said to a delivery of ours."""
+        key = _SAID + job + _eight(number) + _eight(batch)
+        if self._notes.get(key) != bytes([said]):
+            self._notes.put(key, bytes([said]))
 
-    def kept(self, job: JobId) -> Iterator[tuple[Round, BatchIndex]]:
-        """What the customer has said that it has."""
-        for key, _ in list(self._notes.items(_KEPT + job)):
+    def deliveries(self, job: JobId) -> Iterator[tuple[Round, BatchIndex, Said]]:
+        """The deliveries of which it is open whether they are recorded, and those denied."""
+        for key, value in list(self._notes.items(_SAID + job)):
             number, batch = int.from_bytes(key[34:42], "big"), int.from_bytes(key[42:50], "big")
-            yield Round(number), BatchIndex(batch)
+            yield Round(number), BatchIndex(batch), Said(value[0])
 
-    def drop_kept(self, job: JobId, number: Round, batch: BatchIndex) -> None:
+    def drop_delivery(self, job: JobId, number: Round, batch: BatchIndex) -> None:
         """It is recorded, so it matters no more."""
-        self._notes.delete(_KEPT + job + _eight(number) + _eight(batch))
+        self._notes.delete(_SAID + job + _eight(number) + _eight(batch))
 
     def known_jobs(self) -> set[JobId]:
         """Every order there are notes about, as jobs: its spec is noted before all else."""

@@ -7,7 +7,7 @@ checker, a validator that is called to rule.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from aliad.errors import RemoteProtocolError
 from aliad.ledger.job_state import get_closed_job, get_draws, get_round
@@ -15,14 +15,17 @@ from aliad.ledger.jobs import Job, JobPhase, SlotStatus
 from aliad.ledger.openings import compute_spec_digest
 from aliad.ledger.transactions import RegisterWorker, UnregisterWorker
 from aliad.ledger.workers import get_standing, get_worker, is_barred, is_model
-from aliad.types import JobId
+from aliad.types import BatchIndex, JobId, Round
 from aliad.work.draws import find_part
+from aliad.work.judging import find_slot
 from aliad.work.notebook import Notebook
-from aliad.work.orders.book import ServedNote
+from aliad.work.orders.book import Said, ServedNote
 from aliad.work.orders.entitlement import rules_on
 from aliad.work.situation import Situation
 from aliad.work.trainer import Post
 
+# So often a customer may call missing what it has heard: gossip can be lost.
+MOST_DENIED: Final = 2
 SpecSource: TypeAlias = Callable[[JobId], bytes | None]
 
 
@@ -71,7 +74,7 @@ def observe(situation: Situation, book: Notebook, spec_of: SpecSource) -> None:
             raw = spec_of(job_id)
             if raw is not None:
                 accept_order_spec(book, job_id, job, raw)
-    _observe_broken_words(situation, book)
+    _observe_denials(situation, book)
 
 
 def accept_order_spec(book: Notebook, job_id: JobId, job: Job, raw: bytes) -> bool:
@@ -85,18 +88,29 @@ def accept_order_spec(book: Notebook, job_id: JobId, job: Job, raw: bytes) -> bo
     return True
 
 
-def _observe_broken_words(situation: Situation, book: Notebook) -> None:
-    """A customer that takes passages and records that there were none is served no more."""
+def _observe_denials(situation: Situation, book: Notebook) -> None:
+    """A customer that takes passages and records that there were none is served no more: at once
+    if it had promised to record them, else when it has done so twice."""
     for job_id, job in situation.orders():
-        for number, batch in book.orders.kept(job_id):
-            found = get_round(situation.tip.state, job_id, number)
-            if found is not None and number == job.round and job.phase is JobPhase.OPEN:
+        denied = 0
+        for number, batch, said in book.orders.deliveries(job_id):
+            if said is Said.DENIED:
+                denied += 1
+            elif number == job.round and job.phase is JobPhase.OPEN:
                 continue
-            slots = () if found is None else found.slots
-            if any(slot.batch == batch and slot.status is SlotStatus.MISSING for slot in slots):
-                reason = f"The customer took batch {batch} of round {number}, and denies it."
-                book.halt(job_id, reason)
-            book.orders.drop_kept(job_id, number, batch)
+            elif _is_missing(situation, job_id, number, batch):
+                book.orders.put_delivery(job_id, number, batch, Said.DENIED)
+                denied += MOST_DENIED if said is Said.PROMISED else 1
+            else:
+                book.orders.drop_delivery(job_id, number, batch)
+        if denied >= MOST_DENIED and book.halted(job_id) is None:
+            book.halt(job_id, "The customer took translations of ours, and denies it.")
+
+
+def _is_missing(situation: Situation, job_id: JobId, number: Round, batch: BatchIndex) -> bool:
+    found = get_round(situation.tip.state, job_id, number)
+    slot = None if found is None else find_slot(found, batch)
+    return slot is not None and slot.status is SlotStatus.MISSING
 
 
 def has_duty(situation: Situation, job_id: JobId, job: Job) -> bool:

@@ -7,6 +7,7 @@ import trio
 
 from aliad.crypto import seal
 from aliad.errors import RemoteProtocolError
+from aliad.ledger.job_state import get_round
 from aliad.spec.order import (
     OrderBatch,
     compute_order_work,
@@ -26,6 +27,7 @@ from aliad.work.orders.batches import (
     fetch_order_batch,
     translate_batch,
 )
+from aliad.work.orders.book import Said
 from aliad.work.orders.messages import DELIVER, DeliverTranslation
 from aliad.work.orders.translator import HandOver, Translate, TranslatorWant
 from aliad.work.ports import ServedModel, Unavailable
@@ -123,12 +125,19 @@ class Translating:
         message = DeliverTranslation(job_id, number, batch, sealed)
         while True:
             done = await self._deliver(message)
-            if done:
-                desk.book.orders.put_kept(job_id, number, batch)
+            if done is not None and self._is_in_time(job_id, number):
+                said = Said.PROMISED if done else Said.HEARD
+                desk.book.orders.put_delivery(job_id, number, batch, said)
             await trio.sleep(DELIVERED_SECONDS if done else DELIVER_SECONDS)
 
-    async def _deliver(self, message: DeliverTranslation) -> bool:
-        """Whether the customer has it."""
+    def _is_in_time(self, job_id: JobId, number: Round) -> bool:
+        """Whether a round is still waited for."""
+        desk, job = self._desk, self._desk.job(job_id)
+        found = get_round(desk.chain.tip().state, job_id, number)
+        return found is not None and desk.clock() < found.opened + job.terms.round_ms
+
+    async def _deliver(self, message: DeliverTranslation) -> bool | None:
+        """Whether the customer will record it; None if it does not answer."""
         desk = self._desk
         owner = desk.job(message.job).owner
         if owner == desk.me:
@@ -137,4 +146,4 @@ class Translating:
             raw = await desk.messages.ask(owner, DELIVER.encode(message), MAX_MESSAGE_BYTES)
             return decode_delivered(raw).done
         except (Unavailable, RemoteProtocolError):
-            return False
+            return None
