@@ -278,6 +278,20 @@ def test_an_order_is_fetched_from_its_copy_however_late(
     assert letter.with_name("b.txt").read_text() == CAPITALS
 
 
+def test_a_translation_is_handed_over_before_its_money_moves(
+    node: Node, letter: Path, capsys: Capture
+) -> None:
+    node.orders.ahead = [OrderPhase.CHECKING, OrderPhase.SETTLING]
+    assert node("translate", letter, "--to", "de", "--yes", "--patience", "2.5") == 0
+    assert letter.with_name("letter.de.txt").read_text() == CAPITALS
+    shown = capsys.readouterr().err
+    assert "checking: 2 of 2 sentences" in shown
+    assert "the other 0.000021 ALIA come back when its workers are paid" in shown
+    ((_, wish),) = node.orders.quoted.values()
+    assert wish.round_ms == 2_500
+    assert node("fetch", the_order(node).order.hex(), "-o", letter.with_name("b.txt")) == 0
+
+
 def test_terms_are_kept_with_the_copy(node: Node, letter: Path, capsys: Capture) -> None:
     terms = letter.with_name("terms.tsv")
     terms.write_text("dog\tHund\n")
