@@ -13,40 +13,38 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
 import trio
 
 from aliad.consensus import wire
 from aliad.consensus.application import Draft, Order
-from aliad.consensus.beacon import first_beacon
 from aliad.consensus.block import Block, Opening
-from aliad.consensus.votes import Certificate, Kind
-from aliad.errors import AliadError, ConfigError, RemoteProtocolError, StoreCorrupt
+from aliad.consensus.votes import Certificate
+from aliad.errors import AliadError, RemoteProtocolError, StoreCorrupt
 from aliad.ledger.block import Header
-from aliad.ledger.eras import get_validators
 from aliad.ledger.events import Event
 from aliad.ledger.genesis import Genesis, compute_genesis_hash
-from aliad.ledger.state import Changes, read_stored
+from aliad.ledger.state import Changes
 from aliad.ledger.transactions import Transaction
-from aliad.ledger.validators import VALIDATOR_SET, ValidatorSet, compute_validators_hash
+from aliad.node.block_stream import BlockStream
 from aliad.node.conversion import (
     decode_rows,
-    encode_rows,
-    encode_trail,
     header_of_ledger,
     voters_of,
 )
 from aliad.node.execution import ChainTip, Executed, Executor, Known
-from aliad.node.past import find_events, get_log_entries
+from aliad.node.opened_tip import read_tip
+from aliad.node.past import find_events
+from aliad.node.recording import make_record
+from aliad.node.unwritten import UnwrittenNotes
 from aliad.node.workplace import Workplace
-from aliad.store import audit, keys
+from aliad.store import keys
 from aliad.store.audit import AuditEntry
 from aliad.store.blocks import BlockRows
-from aliad.store.chain import BlockCommit, ChainStore
-from aliad.store.kv import Reader, WriteBatch
+from aliad.store.chain import ChainStore
+from aliad.store.kv import Reader
 from aliad.store.ledger_format import read_header
-from aliad.store.projection import project
 from aliad.store.serving import find_certificate
 from aliad.store.state_rows import StateRows
 from aliad.types import Hash32, Height, Millis
@@ -95,12 +93,11 @@ class CommittedChain:
         self._lock = trio.Lock()
         self._recent: deque[CommittedBlock] = deque(maxlen=RECENT)
         self._listeners: list[Listener] = []
-        self._notes: list[AuditEntry] = []
-        self._noted = trio.Event()
+        self._notes = UnwrittenNotes()
         self._grown = trio.Event()
         self._certified = trio.Event()
         self._view = store.snapshot()
-        self._tip = _read_tip(self.rows, StateRows(self._view), genesis)
+        self._tip = read_tip(self.rows, StateRows(self._view), genesis)
         self.base = store.blocks.base().height
 
     # Reading
@@ -149,7 +146,7 @@ class CommittedChain:
             return None
         return decode_rows(header, body), wire.decode_certificate(raw)
 
-    def blocks(self, after: Height) -> "BlockStream":
+    def blocks(self, after: Height) -> BlockStream:
         """Every block above ``after``, in order and without a gap, then each new one."""
         return BlockStream(self, Height(max(after, self.base)))
 
@@ -168,21 +165,19 @@ class CommittedChain:
 
         Raises LocalProtocolError if the entry is larger than the log takes.
         """
-        audit.append(WriteBatch(), audit.EMPTY, (entry,))  # never while a block is written
-        self._notes.append(entry)
-        self._noted.set()
+        self._notes.add(entry)
 
     async def keep_notes(self) -> None:
         """Write what is noted while no block comes."""
         while True:
-            await self._noted.wait()
+            await self._notes.wait()
             await trio.sleep(NOTES_WAIT)
             await self.write_notes()
 
     async def write_notes(self) -> None:
         """Write what is noted now."""
         async with self._lock:
-            entries = self._take_notes()
+            entries = self._notes.take()
             if entries:
                 await self._workplace.run(partial(self._store.log, entries), heavy=True)
                 self._renew_view()
@@ -192,12 +187,6 @@ class CommittedChain:
         async with self._lock:
             await self._workplace.run(partial(self._store.prune_log, before, keep), heavy=True)
             self._renew_view()
-
-    def _take_notes(self) -> tuple[AuditEntry, ...]:
-        entries = tuple(self._notes)
-        self._notes.clear()
-        self._noted = trio.Event()
-        return entries
 
     def _renew_view(self) -> None:
         """The rows of the tip with what was noted since: the state is the same."""
@@ -276,7 +265,7 @@ class CommittedChain:
                     "This program or its database differs from the network's: check the version, "
                     "then run `aliad db verify`.",
                 ) from error
-            record = self._record(block, certificate, trail, executed)
+            record = make_record(block, certificate, trail, executed, self._notes.take())
             await self._workplace.run(
                 partial(self._store.commit, record), heavy=len(block.payload) > HEAVY_BYTES
             )
@@ -298,29 +287,6 @@ class CommittedChain:
         tip = self._tip
         if height == tip.height and tip.certificate is None and certificate is not None:
             self._set_tip(replace(tip, certificate=certificate))
-
-    def _record(
-        self,
-        block: Block,
-        certificate: Certificate | None,
-        trail: Sequence[Certificate],
-        executed: Executed,
-    ) -> BlockCommit:
-        header, body = encode_rows(block)
-        applied = executed.applied
-        transactions, history = project(applied.events)
-        time, height = block.header.time, block.header.height
-        return BlockCommit(
-            header,
-            body,
-            None if certificate is None else wire.encode_certificate(certificate),
-            applied.changes,
-            executed.update,
-            transactions,
-            history,
-            _trail_row(trail),
-            (*get_log_entries(height, time, applied.events), *self._take_notes()),
-        )
 
     def _adopt(self, block: Block, certificate: Certificate | None, executed: Executed) -> None:
         """The block is on the disk: everything in memory follows, without a pause."""
@@ -355,66 +321,3 @@ class CommittedChain:
         if tip.certificate is not None:
             self._certified.set()
             self._certified = trio.Event()
-
-
-class BlockStream:
-    """Nothing is queued for a reader: who falls behind is served from memory, then from disk."""
-
-    def __init__(self, chain: CommittedChain, after: Height) -> None:
-        self._chain = chain
-        self._height = after
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> CommittedBlock:
-        await trio.lowlevel.checkpoint()
-        while self._height >= self._chain.tip.height:
-            await self._chain.wait_grown()
-        self._height = Height(self._height + 1)
-        return self._chain.block(self._height)
-
-
-def _trail_row(trail: Sequence[Certificate]) -> bytes:
-    """Nothing for a height that went as it should: its FINALIZE certificate is kept anyway, and
-    only one of a later view, or a NULLIFY, can contradict another node's."""
-    usual = all(each.view == 0 and each.kind is not Kind.NULLIFY for each in trail)
-    return b"" if usual else encode_trail(trail)
-
-
-def _read_tip(rows: BlockRows, state: StateRows, genesis: Genesis) -> ChainTip:
-    """What a chain database stands at. Raises StoreCorrupt, ConfigError."""
-    tip, genesis_hash = rows.tip(), compute_genesis_hash(genesis)
-    validators = get_validators(state)
-    if tip.height == 0:
-        beacon, time = first_beacon(genesis_hash), genesis.time
-        return ChainTip(tip.height, tip.hash, time, beacon, None, state, validators, None, None)
-    raw, certificate = rows.header(tip.height), rows.certificate(tip.height)
-    if raw is None:
-        raise StoreCorrupt(f"block {tip.height} is missing", "", keys.RESYNC)
-    header, _ = read_header(raw)
-    return ChainTip(
-        tip.height,
-        tip.hash,
-        header.time,
-        header.beacon,
-        header,
-        state,
-        validators,
-        _read_last_validators(rows, header),
-        None if certificate is None else wire.decode_certificate(certificate),
-    )
-
-
-def _read_last_validators(rows: BlockRows, header: Header) -> ValidatorSet:
-    encoded = rows.validators_at(header.height)
-    if encoded is None:
-        raise StoreCorrupt(f"the validators of block {header.height} are gone", "", keys.RESYNC)
-    validators = read_stored(encoded, VALIDATOR_SET)
-    if compute_validators_hash(validators) != header.validators:
-        raise ConfigError(
-            f"block {header.height} is the last of an era, and the state was fetched there",
-            "who signed it is not part of its state",
-            "start again from a pinned block that is not the last of an era",
-        )
-    return validators

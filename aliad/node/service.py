@@ -11,7 +11,8 @@ from aliad.ledger.genesis import Genesis
 from aliad.ledger.params import Params
 from aliad.ledger.state import StateReader
 from aliad.ledger.transactions import Transaction, TransactionBody, decode_transaction
-from aliad.node.committed import BlockStream, CommittedBlock, CommittedChain
+from aliad.node.block_stream import BlockStream
+from aliad.node.committed import CommittedBlock, CommittedChain
 from aliad.node.execution import ChainTip
 from aliad.node.outbox import Outbox, Outcome
 from aliad.node.pool import TransactionPool

@@ -12,10 +12,10 @@ from typing import Final, assert_never
 import trio
 
 from aliad.errors import RemoteProtocolError
-from aliad.net.network import Network, PeerDown, PeerUp, RequestFailed, RequestTimedOut
+from aliad.net.network import Network, PeerDown, PeerUp, RequestFailed
 from aliad.node.opening import check_schema
 from aliad.node.status import MAX_STATUS_BYTES, Status, decode_status, encode_status
-from aliad.node.sync import STATUS_TIMEOUT, SYNC
+from aliad.node.sync import STATUS_TIMEOUT, SYNC, ask_for_parts
 from aliad.node.workplace import Threads, Workplace
 from aliad.store.blocks import Tip
 from aliad.store.chain import GenesisState
@@ -25,7 +25,6 @@ from aliad.store.state_chunks import LedgerStateRules
 from aliad.store.sync_core import Answer, PeerClaims, PeerGone, Tick
 from aliad.store.sync_peers import DropPeer, Request, SyncLimits, WantBuckets
 from aliad.store.sync_state import KeepChunk, StateComplete, StateEffect, StateInput, StateSync
-from aliad.store.sync_wire import decode_answer, encode_want
 from aliad.types import Height, Millis, PeerId
 
 ASK_AGAIN: Final = 5.0  # seconds until peers are asked again what they keep
@@ -152,27 +151,11 @@ class _Fetch:
         return status.genesis == self._genesis and self._pin.height in status.states
 
     async def _request(self, request: Request) -> None:
-        try:
-            data = await self._network.request(
-                request.peer,
-                SYNC,
-                encode_want(request.want),
-                timeout=self._limits.deadline / 1000,
-            )
-            parts = decode_answer(data)
-        except RequestTimedOut:
-            return  # the core charges for it at its own deadline
-        except RequestFailed as error:
-            log.debug("%s does not answer: %s", request.peer, error.what)
-            self._inputs.send_nowait(PeerGone(request.peer))
-            return
-        except RemoteProtocolError as error:
-            log.info("%s answers nonsense: %s", request.peer, error.what)
-            parts = ()
-        if not parts and await self._is_gone(request):
-            self._inputs.send_nowait(PeerGone(request.peer))
-        else:
-            self._inputs.send_nowait(Answer(request.peer, request.number, parts))
+        heard = await ask_for_parts(self._network, request, self._limits)
+        if isinstance(heard, Answer) and not heard.parts and await self._is_gone(request):
+            heard = PeerGone(request.peer)
+        if heard is not None:
+            self._inputs.send_nowait(heard)
 
     async def _is_gone(self, request: Request) -> bool:
         """Nothing means "too much at once", unless the peer has let go of the state meanwhile."""

@@ -48,7 +48,7 @@ from aliad.store.sync_core import (
     PeerGone,
     Tick,
 )
-from aliad.store.sync_peers import DropPeer, Request
+from aliad.store.sync_peers import DropPeer, Request, SyncLimits
 from aliad.store.sync_wire import (
     decode_answer,
     decode_want,
@@ -229,23 +229,11 @@ class ChainSync:
                 assert_never(effect)
 
     async def _request(self, request: Request) -> None:
-        seconds = self._settings.sync.deadline / 1000
-        try:
-            data = await self._network.request(
-                request.peer, SYNC, encode_want(request.want), timeout=seconds
-            )
-            parts = decode_answer(data)
-        except RequestTimedOut:
-            return  # the core charges for it at its own deadline
-        except RequestFailed as error:
-            log.debug("%s does not answer: %s", request.peer, error.what)
+        heard = await ask_for_parts(self._network, request, self._settings.sync)
+        if isinstance(heard, PeerGone):
             self._seen.pop(request.peer, None)
-            self._offer(PeerGone(request.peer))
-            return
-        except RemoteProtocolError as error:
-            log.info("%s answers nonsense: %s", request.peer, error.what)
-            parts = ()
-        self._offer(Answer(request.peer, request.number, parts))
+        if heard is not None:
+            self._offer(heard)
 
     async def _commit(self, effect: Execute) -> None:
         try:
@@ -278,6 +266,26 @@ class ChainSync:
             self._hear(peer, decode_status(data), Height(0))
             return encode_status(self._status())
         return encode_answer(answer(self._chain.rows, self._shelf, decode_want(data)))
+
+
+async def ask_for_parts(
+    network: Network, request: Request, limits: SyncLimits
+) -> Answer | PeerGone | None:
+    """What a peer answers, without parts if it is nonsense; None if it does not answer in time,
+    for which the core charges at its own deadline."""
+    try:
+        data = await network.request(
+            request.peer, SYNC, encode_want(request.want), timeout=limits.deadline / 1000
+        )
+        return Answer(request.peer, request.number, decode_answer(data))
+    except RequestTimedOut:
+        return None
+    except RequestFailed as error:
+        log.debug("%s does not answer: %s", request.peer, error.what)
+        return PeerGone(request.peer)
+    except RemoteProtocolError as error:
+        log.info("%s answers nonsense: %s", request.peer, error.what)
+        return Answer(request.peer, request.number, ())
 
 
 def _now() -> Millis:
