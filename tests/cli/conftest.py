@@ -9,9 +9,10 @@ from aliad.corpus.sample.corpus import make_sample, write_sample
 from aliad.local.prepare import CorpusFiles
 from aliad.local.toml import read_spec
 from aliad.local.trainer import TrainingJob, train
+from tests.cli.order_node import letter, node, state
 from tests.local.conftest import SPEC, one_thread
 
-__all__ = ["one_thread"]
+__all__ = ["letter", "node", "one_thread", "state"]
 
 
 @dataclass(frozen=True, slots=True)
