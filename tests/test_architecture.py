@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent / "aliad"
 
 # Packages of one layer are siblings and do not import each other, except the leaves.
 LAYERS: list[set[str]] = [
-    {"errors", "types", "codec", "crypto", "peer_id", "blob", "config", "keys"},
+    {"errors", "types", "codec", "crypto", "peer_id", "blob", "config", "keys", "durable"},
     {"ledger", "spec"},
     {"net", "work", "consensus", "compute", "store", "corpus", "documents"},
     {"local", "node"},

@@ -14,7 +14,6 @@ against the configuration. Nothing is ever unpickled.
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -42,6 +41,7 @@ from aliad.compute.model_sums import (
     sums_from_bytes,
 )
 from aliad.compute.transformer import Parameters
+from aliad.durable import sync, write_file
 from aliad.errors import InputError
 from aliad.spec.model import ModelConfig, parameter_shapes
 
@@ -108,7 +108,7 @@ def save_model(model: Model, folder: Path) -> Stored:
         raise already_there(folder)
     with _folder_in_the_making(folder) as making:
         for name, content in contents.items():
-            _write_synced(making / name, content)
+            write_file(making / name, content, 0o644)
     return Stored(folder, hashlib.sha256(sums).digest())
 
 
@@ -121,7 +121,7 @@ def publish(making: Path, folder: Path) -> None:
         making.rename(folder)
     except OSError as error:
         raise already_there(folder) from error
-    _sync_folder(folder.parent)
+    sync(folder.parent)
 
 
 def already_there(folder: Path) -> InputError:
@@ -210,30 +210,15 @@ def _folder_in_the_making(folder: Path) -> Iterator[Path]:
         try:
             making.chmod(0o755)
             yield making
-            _sync_folder(making)
+            sync(making)
             making.rename(folder)
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)
             raise
-        _sync_folder(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         raise InputError(
             f"The model cannot be written to {folder}.",
             f"The system says: {error.strerror or error}.",
             "Check that the folder is writable and the disk is not full.",
         ) from error
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

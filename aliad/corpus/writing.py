@@ -1,10 +1,8 @@
-"""Files that are whole or not there: a temporary name, fsync, rename."""
+"""A person's files, which are whole or not there."""
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
+from aliad.durable import replace_file
 from aliad.errors import InputError
 
 
@@ -16,30 +14,10 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                os.fchmod(stream.fileno(), mode)
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
-        _sync_folder(path.parent)
+        replace_file(path, content, mode)
     except OSError as error:
         raise InputError(
             f"{path} cannot be written.",
             f"The system says: {error.strerror or error}.",
             "Check that the folder is writable and the disk is not full.",
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

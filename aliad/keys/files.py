@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from aliad.crypto import SigningKey, key_from_seed
+from aliad.durable import replace_file
 from aliad.errors import ConfigError, InputError
 from aliad.keys.sealing import MAX_KEY_BYTES, open_key, seal_key
 
@@ -31,23 +32,11 @@ def write_key(path: Path, key: SigningKey, passphrase: str | None, *, replace: b
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Put a file of mode 0600 in place: temporary name, fsync, rename, fsync of the directory."""
+    """Put a file of mode 0600 in place, and its directory where it is missing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_MODE)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_file(path, content, KEY_MODE)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ConfigError(
             f"{path} cannot be written",
             str(error.strerror or error),

@@ -34,6 +34,7 @@ from aliad.blob import (
     Readers,
     decode_manifest,
 )
+from aliad.durable import sync
 from aliad.errors import AliadError, LocalProtocolError, RemoteProtocolError
 from aliad.store.kv import StoreFailed
 from aliad.types import BlobId, PeerId
@@ -232,15 +233,6 @@ def write_new(path: Path, chunks: Iterator[bytes], *, durable: bool = True) -> N
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a directory to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def start_writing(descriptor: int, offset: int, size: int) -> None:

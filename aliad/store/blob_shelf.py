@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from aliad.blob import Manifest, Readers
+from aliad.durable import sync
 from aliad.store.blob_content import read_at
-from aliad.store.blob_folder import BlobFolder, BlobsFull, sync
+from aliad.store.blob_folder import BlobFolder, BlobsFull
 from aliad.store.blob_index import BlobEntry, choose_victims, footprint
 from aliad.store.blob_trust import Verified
 from aliad.types import BlobId, Hash32

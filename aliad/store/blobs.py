@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from aliad.blob import CHUNK_BYTES, NOBODY, Holding, Manifest, Readers, all_chunks, manifest_of
+from aliad.durable import sync
 from aliad.errors import AliadError, LocalProtocolError
 from aliad.store.blob_content import (
     Stamp,
@@ -34,7 +35,7 @@ from aliad.store.blob_content import (
     stamp_of,
     write_at,
 )
-from aliad.store.blob_folder import BlobsFull, disk, sync, write_new
+from aliad.store.blob_folder import BlobsFull, disk, write_new
 from aliad.store.blob_index import BlobEntry
 from aliad.store.blob_shelf import BlobShelf
 from aliad.types import BlobId

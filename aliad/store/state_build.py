@@ -5,11 +5,11 @@ to the root of the pinned header, it is completed, closed and moved into place i
 fetch that is cut short leaves a directory that the next one clears.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
 
+from aliad.durable import sync
 from aliad.errors import ConfigError
 from aliad.ledger import keys as ledger_keys
 from aliad.ledger.state import Changes
@@ -76,11 +76,7 @@ class StateBuilder:
             if self._directory.exists():
                 self._directory.rmdir()  # made empty when the data directory was laid out
             self._place.rename(self._directory)
-            parent = os.open(self._directory.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(parent)
-            finally:
-                os.close(parent)
+            sync(self._directory.parent)
         except OSError as error:
             raise StoreFailed(
                 f"cannot move the fetched state to {self._directory}",

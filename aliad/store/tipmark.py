@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from aliad.durable import replace_file
 from aliad.errors import StoreCorrupt
 from aliad.store.kv import StoreFailed
 
@@ -86,18 +87,8 @@ class TipMark:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a whole file so that a crash leaves the old content or the new, never a mixture."""
-    temporary = path.with_name(path.name + ".new")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_file(path, content, 0o644)
     except OSError as error:
         raise StoreFailed(
             f"cannot write {path}", str(error), "free some space or check permissions"

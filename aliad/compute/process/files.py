@@ -13,6 +13,7 @@ from typing import Final, NewType
 
 import psutil
 
+from aliad.durable import sync
 from aliad.errors import InputError
 
 FileDigest = NewType("FileDigest", bytes)
@@ -73,7 +74,7 @@ class ContentDirectory:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.path / digest.hexdigest())
-            self._sync()
+            sync(self.path)  # or the rename may not last
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise NotStored(
@@ -105,11 +106,3 @@ class ContentDirectory:
                 partial.unlink(missing_ok=True)
                 removed += 1
         return removed
-
-    def _sync(self) -> None:
-        """Make the rename last: a directory is flushed like a file."""
-        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -6,11 +6,11 @@ with an empty one: both files are conveniences, no promise to anybody rests on t
 """
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from aliad.durable import replace_file
 from aliad.errors import RemoteProtocolError
 from aliad.net.peers.address_book import AddressBook, decode_book, encode_book
 from aliad.net.peers.bans import Bans, decode_bans, encode_bans
@@ -64,14 +64,4 @@ def _load(path: Path, decode: Callable[[bytes], T]) -> T | None:
 
 def _save(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replace_file(path, data, 0o644)
