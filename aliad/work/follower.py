@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from aliad.errors import RemoteProtocolError
 from aliad.ledger.job_state import get_closed_job, get_draws, get_round
-from aliad.ledger.jobs import Job
+from aliad.ledger.jobs import Job, JobKind
 from aliad.ledger.openings import compute_spec_digest
 from aliad.types import Hash32, JobId, Round
 from aliad.work.notebook import (
@@ -79,8 +79,9 @@ def observe(situation: Situation, book: Notebook, spec_of: SpecSource) -> None:
 
 
 def accept_spec(book: Notebook, job_id: JobId, job: Job, raw: bytes) -> bool:
-    """Keep a spec if it is the one the ledger names. One that nobody can follow halts the job."""
-    if compute_spec_digest(raw) != job.spec:
+    """Keep a spec if it is the one the ledger names. One that nobody can follow halts the job.
+    Orders have other specs, and nobody follows them."""
+    if job.kind is not JobKind.TRAINING or compute_spec_digest(raw) != job.spec:
         return False
     try:
         book.put_spec(job_id, raw)

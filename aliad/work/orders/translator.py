@@ -46,7 +46,7 @@ def decide(
     if is_barred(situation.tip.state, situation.me):
         return
     for job_id, job in situation.orders():
-        if job.phase is JobPhase.OPEN and book.halted(job_id) is None:
+        if job.phase is JobPhase.OPEN:
             yield from _work(situation, book, held, job_id, job)
 
 
@@ -55,7 +55,10 @@ def _work(
 ) -> Iterator[TranslatorWant]:
     found = get_round(situation.tip.state, job_id, job.round)
     able = job.model in held and job.terms.engine == situation.engine.digest
-    ready = able and book.orders.index(job_id) is not None
+    listed = book.orders.index(job_id) is not None
+    ready = (
+        able and listed and book.halted(job_id) is None
+    )  # what is done is delivered all the same
     for slot in () if found is None else found.slots:
         if slot.trainer != situation.me or slot.status is not SlotStatus.ASSIGNED:
             continue
