@@ -10,12 +10,15 @@ from aliad.ledger.events import (
     BatchReturned,
     BatchVerified,
     DisputeOpened,
+    RewardForfeited,
     RoundOpened,
     RoundRecorded,
     Ruled,
     TraceCommitted,
 )
 from aliad.ledger.jobs import Outcome, RulingMode
+from aliad.work.follower import accept_spec
+from tests.byzantine.accomplices import Complicit, Inventor, spoil
 from tests.byzantine.cheating_customers import (
     Denier,
     Forgetful,
@@ -239,3 +242,33 @@ async def test_who_denies_every_other_round_is_found_out_as_well(autojump_clock:
         taken = len(list(world.customer.desk.book.orders.receipts(order.root)))
         assert 0 < paid < taken <= paid + 2 * len(served)
         assert not world.convicted
+
+
+@pytest.mark.trio
+async def test_a_batch_that_is_none_harms_no_checker(autojump_clock: object) -> None:
+    """Customer and worker are one person; everybody else comes to the same digest of nothing."""
+    world = OrderWorld(12, actors={LAST: Complicit, 5: Inventor}, params=IMPATIENT)
+    async with world.running():
+        world.serve()
+        order = await world.place(make_sources(120), change=spoil, overhead=1_000_000)
+        await world.until(lambda: bool(world.convicted))
+        await world.until(lambda: world.is_over(order))
+        assert set(world.convicted) == {world.by_name["node 5"].id}
+        assert world.ledger.events(BatchRefuted)
+        lost = [e for e in world.ledger.events(RewardForfeited) if e.node not in world.actors]
+        assert not lost
+        assert world.earned(order, check=True)
+        world.check_honest()
+
+
+@pytest.mark.trio
+async def test_an_orders_spec_is_not_taken_for_a_jobs(autojump_clock: object) -> None:
+    """Else whoever looks for a job's spec under an order's id would leave the order."""
+    world = OrderWorld(13)
+    async with world.running():
+        order = await world.place(make_sources(60))
+        note = world.customer.desk.book.orders.order(order.root)
+        assert note is not None
+        book = world.by_name["node 1"].desk.book
+        assert not accept_spec(book, order.job, world.job(order.job), note.spec)
+        assert book.halted(order.job) is None
