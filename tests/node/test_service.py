@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from aliad.errors import ConfigError, StoreCorrupt
 from aliad.ledger.accounts import get_account
-from aliad.ledger.transactions import RegisterWorker, Transfer
+from aliad.ledger.transactions import Transfer, VoteOriginator
 from aliad.node.committed import CommittedBlock
 from aliad.node.finality import VoteCheck
 from aliad.node.opening import check_schema, open_node_chain
@@ -17,7 +17,7 @@ from aliad.store.datadir import Layout
 from aliad.store.kv import WriteBatch
 from aliad.store.leveldb import LevelDb
 from aliad.store.verify import verify_directory
-from aliad.types import ZERO_HASH, Hash32, Height, JobId, Millis, NanoAlia
+from aliad.types import Hash32, Height, Millis, NanoAlia
 from tests.node.world import USERS, World, make_genesis
 
 A, B = USERS[0], USERS[1]
@@ -40,7 +40,7 @@ async def test_blocks_come_without_a_gap_however_slow_the_reader(
                 await trio.sleep(0.5)
 
         nursery.start_soon(listen)
-        offer = RegisterWorker(JobId(ZERO_HASH), 2**30, 1, Hash32(bytes(32)), B.node_id)
+        offer = VoteOriginator(B.node_id, True)
         service.offer(b"in", offer, service.tip.height)
         await service.settle(b"in")
         await world.included(world.transfer(A, B.node_id, 3, via=2))
@@ -97,7 +97,7 @@ async def test_what_the_nodes_wrote_verifies_offline(
         world.start_state = None
         await world.start(0, 1, 2, 3)
         service = world.running[0].node.service
-        offer = RegisterWorker(JobId(ZERO_HASH), 2**30, 1, Hash32(bytes(32)), B.node_id)
+        offer = VoteOriginator(B.node_id, True)
         service.offer(b"in", offer, service.tip.height)
         await service.settle(b"in")
         await world.reach(25)
