@@ -35,6 +35,13 @@ READY_SECONDS = 600.0
 @click.option("--pairs", default=3000, show_default=True, help="Size of the sample corpus.")
 @click.option("--epochs", default=13, show_default=True, help="Passes over the sample corpus.")
 @click.option(
+    "--order",
+    "document",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Have the network translate FILE with the job's model, for node 1.",
+)
+@click.option(
     "--keep",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -51,6 +58,7 @@ def devnet(
     job: str,
     pairs: int,
     epochs: int,
+    document: Path | None,
     keep: Path | None,
     until_done: bool,
     limit: float,
@@ -61,12 +69,15 @@ def devnet(
     Shows heights, rounds, loss, who trains, who checks, verdicts and balances. Cheaters lie about
     every batch they train; sooner or later each is drawn, and convicted at an operation.
     """
+    if document is not None and not (job and until_done):
+        raise click.UsageError("--order needs --job and --until-done: it waits for the model.")
     if keep is not None and keep.exists():
         raise InputError(f"{keep} exists", "a devnet begins with an empty folder", "Name another.")
     folder = keep or Path(tempfile.mkdtemp(prefix="aliad-devnet-"))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _run(folder.absolute(), nodes, cheaters, job, pairs, epochs, until_done, limit, output)
+        net = folder.absolute()
+        _run(net, nodes, cheaters, job, pairs, epochs, document, until_done, limit, output)
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -83,6 +94,7 @@ def _run(
     job: str,
     pairs: int,
     epochs: int,
+    document: Path | None,
     until_done: bool,
     limit: float,
     output: Output,
@@ -123,6 +135,10 @@ def _run(
                 view.submit(prepared)
             _follow(view, until_done and bool(job), limit)
         if job and view.is_over:
+            if document is not None and view.phase == "closed":
+                from aliad.cli.devnet_order import order_document
+
+                order_document(view, document, output)
             conclude(view, folder / "model", output)
 
 

@@ -103,10 +103,12 @@ def require_done(found: Object) -> None:
 def describe_cost(found: Object) -> str:
     """What an order cost of which everything is translated and checked."""
     cost = f"It cost {alia(found['paid_nano'])} ALIA"
-    if found["phase"] == SETTLING:
-        left = alia(found["escrow_nano"])
-        return f"{cost}; the other {left} ALIA come back when its workers are paid, in minutes"
-    return f"{cost}; the rest of the escrow is back"
+    if found["phase"] != SETTLING:
+        return f"{cost}; the rest of the escrow is back"
+    if not number(found["escrow_nano"]):
+        return f"{cost}, all that was set aside"
+    left = alia(found["escrow_nano"])
+    return f"{cost}; the other {left} ALIA come back when its workers are paid, in minutes"
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ class NoOrders:
 
     async def models(self) -> tuple[ModelState, ...]:
         """See `OrdersPort`."""
-        return ()
+        raise refused("this node orders no translations")
 
     async def quote(self, texts: tuple[str, ...], wish: OrderWish) -> Quote:
         """See `OrdersPort`."""

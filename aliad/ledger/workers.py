@@ -15,6 +15,7 @@ from aliad.ledger.jobs import (
     JobKind,
     Outcome,
 )
+from aliad.ledger.params import Params
 from aliad.ledger.records import ABSENCE, MAX_SERVICES, STANDING, WORKER, Standing, Worker
 from aliad.ledger.shuffle import compute_order, compute_round_seed
 from aliad.ledger.state import StateReader, load, read_stored
@@ -133,6 +134,10 @@ def get_draw_weight(ctx: Context, kind: JobKind, node: NodeId) -> int:
 
     What was verified in orders does not count in training: it may have been one's own order.
     """
-    standing = get_standing(ctx.state, node)
+    return compute_draw_weight(ctx.params, kind, get_standing(ctx.state, node))
+
+
+def compute_draw_weight(params: Params, kind: JobKind, standing: Standing) -> int:
+    """The weight that follows from a worker's history."""
     history = standing.verified + (standing.translated if kind is JobKind.TRANSLATION else 0)
-    return max(1, ctx.params.newcomer_factor) if history < ctx.params.newcomer_batches else 1
+    return max(1, params.newcomer_factor) if history < params.newcomer_batches else 1

@@ -11,7 +11,7 @@ from aliad.compute.process.records import TraceRow
 from aliad.errors import InputError
 from aliad.ledger.commitments import compute_commitment
 from aliad.ledger.job_state import get_round
-from aliad.ledger.jobs import RoundState, Slot
+from aliad.ledger.jobs import JobKind, RoundState, Slot
 from aliad.node.compute import NodeCompute
 from aliad.types import ZERO_HASH, BatchIndex, Hash32, JobId, NodeId, Round
 from aliad.work.desk import Desk
@@ -86,11 +86,18 @@ class BatchAudit:
     def _find(self, job: JobId, number: Round, batch: BatchIndex) -> tuple[RoundState, Slot]:
         state = self._desk.chain.tip().state
         found = get_round(state, job, number)
-        if find_job(state, job) is None or found is None:
+        known = find_job(state, job)
+        if known is None or found is None:
             raise InputError(
                 f"Round {number} of this job cannot be looked at any more.",
                 "The job is over, or the round has vested, or there was none.",
                 "Replay the whole job from its data: see docs/work.md.",
+            )
+        if known.kind is JobKind.TRANSLATION:
+            raise InputError(
+                "A batch of a translation order cannot be computed again here.",
+                "Only its customer and the workers that it was given to can read it.",
+                "`aliad audit batch` shows who translated and who checked it.",
             )
         slot = find_slot(found, batch)
         if slot is None:

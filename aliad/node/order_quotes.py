@@ -11,7 +11,11 @@ from aliad.blob import blob_id_of
 from aliad.documents.portions import compute_texts_digest
 from aliad.errors import InputError
 from aliad.ledger.accounts import get_account, get_economy
+from aliad.ledger.draws import CHECKERS
+from aliad.ledger.jobs import JobKind
+from aliad.ledger.params import Params
 from aliad.ledger.state import StateReader
+from aliad.ledger.workers import compute_draw_weight, get_standing
 from aliad.node.library import ModelLibrary
 from aliad.node.model_files import Description
 from aliad.node.order_files import OrderFile, OrderFiles
@@ -126,7 +130,7 @@ class Quoting:
         digest = compute_texts_digest(texts)
         file = OrderFile(wish.name, digest, len(texts), count, batches, work, escrow, now)
         await trio.to_thread.run_sync(self._keep, cut, note, file, texts, tokenizer)
-        price = NanoAlia(-(-work * rate * (ONE_PPM + wish.overhead) // ONE_PPM))
+        price = compute_price(self.chain.state, self.chain.params, note, work, rate)
         balance = get_account(self.chain.state, self.chain.node).balance
         workers = count_workers(self.chain.state, note)
         priced = Priced(
@@ -159,6 +163,21 @@ class Quoting:
                 "`aliad models` lists them.",
             )
         return found
+
+
+def compute_price(
+    state: StateReader, params: Params, note: OrderNote, work: MegaMac, rate: RewardRate
+) -> NanoAlia:
+    """The expected cost: every batch once, and two checks of each that is drawn on average.
+
+    Batches of workers without a history are drawn more often, and so cost more.
+    """
+    weights = [
+        compute_draw_weight(params, JobKind.TRANSLATION, get_standing(state, node))
+        for node, _ in find_servers(state, note.model)
+    ] or [params.newcomer_factor]
+    drawn = min(ONE_PPM, note.terms.overhead * sum(weights) // (2 * len(weights)))
+    return NanoAlia(-(-work * rate * (ONE_PPM + CHECKERS * drawn) // ONE_PPM))
 
 
 def count_workers(state: StateReader, note: OrderNote) -> int:

@@ -159,7 +159,8 @@ async def test_a_quote_is_on_the_disk_before_it_is_told(
         assert quote.sentences == len(texts)
         assert len(TEXTS) <= quote.sources < 2 * len(TEXTS)
         assert quote.escrow == 3 * quote.work * quote.rate
-        assert quote.price == -(-quote.work * quote.rate * 11 // 10)
+        # None of the workers has a history: their batches are drawn eight times as often.
+        assert quote.price == -(-quote.work * quote.rate * 18 // 10)
         assert (quote.balance, quote.workers) == (FUNDS, 3)
 
         view = orders.view(quote.order)
