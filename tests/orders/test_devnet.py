@@ -48,7 +48,7 @@ from tests.orders.network import (
     trading_network,
 )
 from tests.orders.searching import contents, find_any
-from tests.work.daemons import Past, read_past, wait
+from tests.work.daemons import Past, read_past, wait, works
 
 pytestmark = pytest.mark.timeout(900)
 KINDS = list(SAMPLES)
@@ -132,6 +132,7 @@ def kill_two(network: TradingNetwork) -> None:
     wait(placed, "all orders are placed")
     kill(network, CUSTOMER)
     network.net.start([CUSTOMER])
+    wait(lambda: works(network.net.nodes[CUSTOMER]), "the customer's node computes again")
 
 
 def kill(network: TradingNetwork, number: int) -> None:
