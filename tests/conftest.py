@@ -28,20 +28,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
 # Files that take half a minute and more begin first, so that no process is left with one of them
-# when the other has nothing to do. Those that mostly wait alternate with those that compute.
+# when the other has nothing to do. While one runs many daemons, the other does what mostly waits.
 LONGEST: Final = (
-    "tests/work/test_daemons.py",
+    "tests/orders/test_devnet.py",
     "tests/net/libp2p/test_workarounds.py",
-    "tests/compute/test_exactness.py",
     "tests/net/hostile/test_silence.py",
-    "tests/daemon/test_lifecycle.py",
-    "tests/net/hostile/test_churn.py",
-    "tests/simulation/test_simulation.py",
     "tests/net/blobs/test_exchange.py",
-    "tests/byzantine/test_liars.py",
+    "tests/net/hostile/test_churn.py",
+    "tests/work/test_daemons.py",
+    "tests/daemon/test_lifecycle.py",
+    "tests/compute/test_exactness.py",
     "tests/daemon/test_devnet.py",
-    "tests/store/test_crash.py",
-    "tests/store/test_damage.py",
+    "tests/byzantine/test_liars.py",
+    "tests/simulation/test_simulation.py",
 )
 ROOT: Final = Path(__file__).parent.parent
 
