@@ -1,6 +1,7 @@
 #!/bin/sh
-# The main job for real: five daemons train a model for 13 epochs and convict a cheater; then the
-# model translates sentences it has never seen, and the chain is replayed offline.
+# The main job for real: five daemons train a model for 13 epochs and convict a cheater; one of them
+# orders the translation of a document from the others; the model translates sentences it has never
+# seen; and the chain is replayed offline.
 # Usage: demo.sh [BIN] [FOLDER]     BIN holds aliad; FOLDER (runs/demo) is made anew.
 # Ends with status 0 only if everything it promises did happen.
 set -eu
@@ -23,9 +24,16 @@ rm -rf "$out"
 mkdir -p "$out"
 touch "$out/.demo"
 
+cp examples/letter.md "$out/letter.md"
+
 heading "Five daemons, one of which cheats, train a model for $epochs epochs"
 "$bin/aliad" devnet --nodes 5 --cheaters 1 --job sample --pairs "$pairs" --epochs "$epochs" \
-    --until-done --keep "$out/network"
+    --until-done --order "$out/letter.md" --keep "$out/network"
+
+heading "The letter, as the network translated it"
+"$bin/aliad" model translate "$out/letter.md" --model "$out/network/model" -q -o "$out/alone.md"
+cmp "$out/letter.de.md" "$out/alone.md" || fail "one machine translates the letter differently"
+sed 's/^/  /' "$out/letter.de.md"
 
 heading "Test sentences that the training never saw"
 corpus=$out/network/corpus model=$out/network/model
