@@ -6,6 +6,7 @@
 """
 
 import os
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,9 @@ settings.load_profile("steady")
 # several times slower than one. Tests of threads set their own number, in processes of their own.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
+
+# Whoever runs the tests in the background may have SIGINT ignored, which children inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Files that take half a minute and more begin first, so that no process is left with one of them
 # when the other has nothing to do. While one runs many daemons, the other does what mostly waits.

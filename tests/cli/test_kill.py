@@ -21,8 +21,6 @@ import os, signal, sys
 from aliad.cli.main import main
 from aliad.local import checkpoint, loops
 
-# Whoever runs the tests in the background may have SIGINT ignored, which children inherit.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 name, count, moment, number = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 seen, write, train = 0, checkpoint.write_whole, loops.rounds.train_batch
 
