@@ -10,15 +10,15 @@ from aliad.node.order_quotes import Wish
 from aliad.node.order_views import OrderView
 from aliad.node.serving import Published, find_servers, find_sources
 from aliad.node.work import NodeWork
-from aliad.rpc.ports import (
+from aliad.rpc.order_ports import (
     ModelState,
     OrderPhase,
     OrderState,
     OrderWish,
     Quote,
-    Refused,
     TextState,
 )
+from aliad.rpc.ports import Refused
 from aliad.types import Hash32, JobId
 from aliad.work.ports import WorkFailed
 

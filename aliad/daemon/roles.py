@@ -26,12 +26,12 @@ from aliad.node.chain import ChainNode
 from aliad.node.compute import NodeCompute
 from aliad.node.work import ModelPlace, NodeWork, WorkPlace
 from aliad.peer_id import node_id_of
+from aliad.rpc.order_ports import OrdersPort
 from aliad.rpc.ports import (
     AuditPort,
     JobProgress,
     JobsPort,
     OperationState,
-    OrdersPort,
     ReplayState,
     WorkPort,
     WorkState,

@@ -23,6 +23,7 @@ from typing import Final, Protocol
 import trio
 
 from aliad.compute.model_sums import TOKENIZER
+from aliad.durable import write_file
 from aliad.ledger.jobs import ClosedJob
 from aliad.node.model_files import (
     LIST,
@@ -378,9 +379,6 @@ def _write(folder: Path, found: dict[str, bytes]) -> None:
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700)
     for name, content in found.items():
-        with (making / name).open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_file(making / name, content, 0o600)
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)

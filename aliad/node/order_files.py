@@ -10,13 +10,13 @@ Batches and passages are in the order book.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
+from aliad.durable import replace_file, sync, write_file
 from aliad.errors import InputError, RemoteProtocolError
 from aliad.ledger.schema import AtMost, Schema
 from aliad.types import Hash32, MegaMac, Millis, NanoAlia
@@ -77,11 +77,11 @@ class OrderFiles:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.mkdir(mode=0o700)
-            _write(path / TEXTS, json.dumps(list(texts)).encode())
-            _write(path / TOKENIZER, tokenizer)
-            _write(path / NOTE, _FILE.encode(note))
-            _sync(path)
-            _sync(self._folder)
+            write_file(path / TEXTS, json.dumps(list(texts)).encode(), 0o600)
+            write_file(path / TOKENIZER, tokenizer, 0o600)
+            write_file(path / NOTE, _FILE.encode(note), 0o600)
+            sync(path)
+            sync(self._folder)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
             raise _refused(path, error) from error
@@ -90,9 +90,7 @@ class OrderFiles:
         """Change what is noted. Raises InputError if the disk refuses."""
         path = self._path(order)
         try:
-            _write(path / f".{NOTE}", _FILE.encode(note))
-            (path / f".{NOTE}").replace(path / NOTE)
-            _sync(path)
+            replace_file(path / NOTE, _FILE.encode(note), 0o600)
         except OSError as error:
             raise _refused(path, error) from error
 
@@ -127,22 +125,6 @@ class OrderFiles:
 
     def _path(self, order: Hash32) -> Path:
         return self._folder / order.hex()
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _refused(path: Path, error: OSError) -> InputError:

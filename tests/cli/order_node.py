@@ -12,7 +12,8 @@ import trio
 
 from aliad.cli import following
 from aliad.cli.main import main
-from aliad.rpc.ports import Backend, ModelState, OrderPhase, OrderState
+from aliad.rpc.order_ports import ModelState, OrderPhase, OrderState
+from aliad.rpc.ports import Backend
 from aliad.types import JobId
 from tests.ledger.chain import OWNER
 from tests.rpc.world import FakeOrders, StoredChain, make_backend, policy, serving

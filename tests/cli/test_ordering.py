@@ -15,7 +15,8 @@ from aliad.cli import access, following
 from aliad.cli.choosing import choose_model
 from aliad.errors import AliadError, InputError
 from aliad.rpc.client import Denied, TimedOut, Unreachable
-from aliad.rpc.ports import ModelState, OrderPhase, OrderState, Refused
+from aliad.rpc.order_ports import ModelState, OrderPhase, OrderState
+from aliad.rpc.ports import Refused
 from aliad.rpc.wire import NOT_READY
 from aliad.types import Hash32
 from tests.cli.order_node import CAPITALS, TEXT, Capture, Node, offer, the_order, told

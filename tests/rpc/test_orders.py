@@ -10,8 +10,9 @@ from aliad.errors import AliadError
 from aliad.rpc import drafts
 from aliad.rpc.drafts import AGE_SECONDS, CALL_BYTES, LONGEST_TEXT, MOST_DRAFTS, Drafts
 from aliad.rpc.methods import order as methods
+from aliad.rpc.order_ports import ModelState, OrderPhase, OrderWish
 from aliad.rpc.permissions import Permission
-from aliad.rpc.ports import Backend, ModelState, OrderPhase, OrderWish
+from aliad.rpc.ports import Backend
 from aliad.rpc.registry import METHODS
 from aliad.rpc.wire import BadFrame
 from aliad.types import Hash32, JobId, Millis, Ppm

@@ -25,23 +25,25 @@ from aliad.ledger.transactions import (
 )
 from aliad.rpc.client import Client
 from aliad.rpc.feed import Feed
+from aliad.rpc.order_ports import (
+    ModelState,
+    OrderPhase,
+    OrderState,
+    OrderWish,
+    Quote,
+    TextState,
+)
 from aliad.rpc.permissions import Permission, Policy
 from aliad.rpc.ports import (
     Backend,
     JobProgress,
-    ModelState,
     OperationState,
-    OrderPhase,
-    OrderState,
-    OrderWish,
     PeerState,
     Phase,
     PoolState,
-    Quote,
     Refused,
     ReplayState,
     SyncState,
-    TextState,
     VoteState,
     WorkState,
 )

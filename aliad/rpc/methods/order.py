@@ -6,8 +6,9 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 import trio
 
+from aliad.rpc.order_ports import OrderState, OrderWish, TextState
 from aliad.rpc.permissions import Permission
-from aliad.rpc.ports import Backend, OrderState, OrderWish, Refused, TextState
+from aliad.rpc.ports import Backend, Refused
 from aliad.rpc.registry import Done, Nothing, Params, View, method
 from aliad.types import Hash32, JobId, Millis, Ppm
 
