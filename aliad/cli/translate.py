@@ -41,7 +41,7 @@ Examples:
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(1, 86_400),
+    type=click.FloatRange(1, 3_600),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

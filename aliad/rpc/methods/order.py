@@ -6,6 +6,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 import trio
 
+from aliad.ledger.openings import MAX_ORDER_MS
 from aliad.rpc.order_ports import OrderState, OrderWish, TextState
 from aliad.rpc.permissions import Permission
 from aliad.rpc.ports import Backend, Refused
@@ -14,12 +15,11 @@ from aliad.types import Hash32, JobId, Millis, Ppm
 
 PAGE_BYTES: Final = 2 << 20
 SHORTEST_PREFIX: Final = 4
-DAY_MS: Final = 86_400_000
 
 T = TypeVar("T")
 Beam = Annotated[int, msgspec.Meta(ge=1, le=32)]
 Share = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
-Duration = Annotated[int, msgspec.Meta(ge=1_000, le=DAY_MS)]
+Duration = Annotated[int, msgspec.Meta(ge=1_000, le=MAX_ORDER_MS)]
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=200_000)]
