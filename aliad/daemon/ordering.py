@@ -6,18 +6,10 @@ from typing import Final
 import trio
 
 from aliad.errors import ConfigError
-from aliad.node.order_quotes import Wish
-from aliad.node.order_views import OrderView
+from aliad.node.order_records import OrderState, OrderWish, Quote, TextState
 from aliad.node.serving import Published, find_servers, find_sources
 from aliad.node.work import NodeWork
-from aliad.rpc.order_ports import (
-    ModelState,
-    OrderPhase,
-    OrderState,
-    OrderWish,
-    Quote,
-    TextState,
-)
+from aliad.rpc.order_ports import ModelState
 from aliad.rpc.ports import Refused
 from aliad.types import Hash32, JobId
 from aliad.work.ports import WorkFailed
@@ -113,31 +105,17 @@ class Ordering:
     async def quote(self, texts: tuple[str, ...], wish: OrderWish) -> Quote:
         """See `OrdersPort`."""
         self._require_engine()
-        wanted = Wish(wish.model, wish.beam, wish.overhead, wish.round_ms, wish.name)
-        found = await self.node.orders.quote(texts, wanted)
-        return Quote(
-            found.order,
-            found.model,
-            found.sentences,
-            found.sources,
-            found.batches,
-            found.work,
-            found.rate,
-            found.price,
-            found.escrow,
-            found.balance,
-            found.workers,
-        )
+        return await self.node.orders.quote(texts, wish)
 
     async def place(self, order: Hash32) -> OrderState:
         """See `OrdersPort`."""
         self._require_engine()
         await self.node.orders.place(order)
-        return tell_state(self.node.orders.view(order))
+        return self.node.orders.view(order)
 
     def orders(self) -> tuple[OrderState, ...]:
         """See `OrdersPort`."""
-        return tuple(tell_state(view) for view in self.node.orders.views())
+        return self.node.orders.views()
 
     async def cancel(self, order: Hash32) -> str:
         """See `OrdersPort`."""
@@ -145,8 +123,7 @@ class Ordering:
 
     async def texts(self, order: Hash32, *, partial: bool) -> tuple[TextState, ...]:
         """See `OrdersPort`."""
-        found = await self.node.orders.texts(order, partial=partial)
-        return tuple(TextState(one.text, one.score) for one in found)
+        return await self.node.orders.texts(order, partial=partial)
 
     async def forget(self, order: Hash32) -> None:
         """See `OrdersPort`."""
@@ -162,29 +139,3 @@ class Ordering:
                 "they are starting, or they failed",
                 "Look at `aliad work status`, and try again in a moment.",
             ) from error
-
-
-def tell_state(view: OrderView) -> OrderState:
-    """A view as the methods tell it."""
-    return OrderState(
-        view.order,
-        view.job,
-        view.name,
-        view.model,
-        view.source,
-        view.target,
-        view.digest,
-        OrderPhase(view.phase.value),
-        view.sentences,
-        view.sources,
-        view.done,
-        view.batches,
-        view.recorded,
-        view.checks,
-        view.workers,
-        view.paid,
-        view.escrow,
-        view.poor,
-        view.opened,
-        view.reason,
-    )

@@ -19,6 +19,7 @@ from aliad.ledger.workers import compute_draw_weight, get_standing
 from aliad.node.library import ModelLibrary
 from aliad.node.model_files import Description
 from aliad.node.order_files import OrderFile, OrderFiles
+from aliad.node.order_records import OrderWish, Quote
 from aliad.node.order_texts import cut_texts, open_tokenizer
 from aliad.node.service import ChainService
 from aliad.node.serving import Catalogue, Published, find_servers, find_sources
@@ -31,7 +32,7 @@ from aliad.spec.order import (
     encode_order_index,
     encode_order_spec,
 )
-from aliad.types import Hash32, JobId, MegaMac, Millis, NanoAlia, Ppm, RewardRate
+from aliad.types import JobId, MegaMac, Millis, NanoAlia, RewardRate
 from aliad.work.orders.book import OrderBook, OrderNote
 from aliad.work.orders.opening import (
     CutOrder,
@@ -51,38 +52,10 @@ _MEBI: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """How texts are to be translated. `overhead` is the share of work spent on checks."""
-
-    model: JobId
-    beam: int
-    overhead: Ppm
-    round_ms: Millis
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """What an order costs: `price` is expected, `escrow` set aside; `workers` serve the model."""
-
-    order: Hash32
-    model: JobId
-    sentences: int
-    sources: int
-    batches: int
-    work: MegaMac
-    rate: RewardRate
-    price: NanoAlia
-    escrow: NanoAlia
-    balance: NanoAlia
-    workers: int
-
-
-@dataclass(frozen=True, slots=True)
 class Quoted:
     """A new order, all of it on this node's disk."""
 
-    priced: Priced
+    priced: Quote
     file: OrderFile
     note: OrderNote
 
@@ -99,7 +72,7 @@ class Quoting:
     engine: Callable[[], Engine]
     wall: Callable[[], int]
 
-    async def quote(self, texts: Sequence[str], wish: Wish) -> Quoted:
+    async def quote(self, texts: Sequence[str], wish: OrderWish) -> Quoted:
         """Cut texts to batches, and keep them as an order that is not placed.
 
         Raises InputError, Unavailable, Refused.
@@ -133,7 +106,7 @@ class Quoting:
         price = compute_price(self.chain.state, self.chain.params, note, work, rate)
         balance = get_account(self.chain.state, self.chain.node).balance
         workers = count_workers(self.chain.state, note)
-        priced = Priced(
+        priced = Quote(
             cut.root,
             wish.model,
             len(texts),

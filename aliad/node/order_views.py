@@ -1,36 +1,16 @@
 """Where an order of this node stands, told from its notes and the ledger."""
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from aliad.ledger.job_state import get_round, is_exhausted
 from aliad.ledger.jobs import Job, JobPhase, Outcome
 from aliad.ledger.state import StateReader
 from aliad.node.order_files import OrderFile
-from aliad.types import Hash32, JobId, Millis, NanoAlia
+from aliad.node.order_records import OrderPhase, OrderState
+from aliad.types import Hash32, NanoAlia
 from aliad.work.orders.book import OrderNote
 from aliad.work.orders.progress import Standing
-
-
-class OrderPhase(Enum):
-    """Where an order stands.
-
-    OPENING: on its way into a block. CHECKING: all is translated, checks are open. SETTLING: those
-    are over, too, but a worker that is convicted soon would still lose its pay, and its batches
-    would be translated again.
-    """
-
-    QUOTED = "quoted"
-    OPENING = "opening"
-    WAITING = "waiting"
-    TRANSLATING = "translating"
-    CHECKING = "checking"
-    SETTLING = "settling"
-    DONE = "done"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
 
 _ENDS: Final = {
     Outcome.CLOSED: OrderPhase.DONE,
@@ -56,36 +36,6 @@ class PassageCount:
     poor: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OrderView:
-    """An order as its customer sees it; `digest` is of its texts.
-
-    `recorded` of `batches` are on the chain; `checks` are open; `escrow` is what is still set
-    aside; `opened` is when it was placed, 0 before.
-    """
-
-    order: Hash32
-    job: JobId | None
-    name: str
-    model: JobId
-    source: str
-    target: str
-    digest: Hash32
-    phase: OrderPhase
-    sentences: int
-    sources: int
-    done: int
-    batches: int
-    recorded: int
-    checks: int
-    workers: int
-    paid: NanoAlia
-    escrow: NanoAlia
-    poor: int
-    opened: Millis
-    reason: str
-
-
 def tell_order(
     order: Hash32,
     file: OrderFile,
@@ -94,14 +44,14 @@ def tell_order(
     state: StateReader,
     workers: int,
     count: PassageCount,
-) -> OrderView:
+) -> OrderState:
     """The whole view."""
     job, wish = standing.job, note.wish
     phase = get_phase(file, standing)
     paid, escrow = file.paid or NanoAlia(0), NanoAlia(0)
     if job is not None:
         paid, escrow = NanoAlia(file.escrow - job.escrow), job.escrow
-    return OrderView(
+    return OrderState(
         order,
         standing.id,
         file.name,

@@ -23,12 +23,11 @@ from aliad.ledger.openings import compute_spec_digest
 from aliad.ledger.state import StateReader, read_stored
 from aliad.ledger.transactions import CancelOrder
 from aliad.node.order_files import MAX_REASON, OrderFile, OrderFiles
-from aliad.node.order_quotes import Priced, Quoting, Wish, count_workers, tell_alia
+from aliad.node.order_quotes import Quoting, count_workers, tell_alia
+from aliad.node.order_records import OrderPhase, OrderState, OrderWish, Quote, TextState
 from aliad.node.order_texts import MISSING, cut_texts, join_texts, open_tokenizer
 from aliad.node.order_views import (
     OVER,
-    OrderPhase,
-    OrderView,
     PassageCount,
     get_phase,
     tell_order,
@@ -52,14 +51,6 @@ POOR: Final = 1_000_000
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """A text's translation, None while a part is missing; mean log-probability of a token."""
-
-    text: str | None
-    score: float
-
-
 @dataclass(slots=True)
 class NodeOrders:
     """See the module's text. All methods belong to the event loop."""
@@ -74,7 +65,7 @@ class NodeOrders:
     _notes: dict[Hash32, OrderNote] = field(default_factory=dict)
     _counts: dict[Hash32, PassageCount] = field(default_factory=dict)
     _counted: dict[tuple[Hash32, int, int], PassageCount] = field(default_factory=dict)
-    _joined: tuple[Hash32, object, tuple[Joined, ...]] | None = None
+    _joined: tuple[Hash32, object, tuple[TextState, ...]] | None = None
 
     def __post_init__(self) -> None:
         """Take up the orders that are noted."""
@@ -88,7 +79,7 @@ class NodeOrders:
             if order not in self._files:
                 self.book.drop(order)  # killed between noting and saying so
 
-    async def quote(self, texts: Sequence[str], wish: Wish) -> Priced:
+    async def quote(self, texts: Sequence[str], wish: OrderWish) -> Quote:
         """Cut texts to batches, and keep them as an order that is not placed.
 
         Raises InputError, Unavailable, Refused.
@@ -234,12 +225,12 @@ class NodeOrders:
             here, poor = here + count.here, poor + count.poor
         self._counts[order] = PassageCount(here, poor)
 
-    def views(self) -> tuple[OrderView, ...]:
+    def views(self) -> tuple[OrderState, ...]:
         """All orders, the newest first."""
         orders = sorted(self._files, key=lambda order: (-self._files[order].quoted, order))
         return tuple(self.view(order) for order in orders)
 
-    def view(self, order: Hash32) -> OrderView:
+    def view(self, order: Hash32) -> OrderState:
         """One order. Raises InputError if it is not known."""
         file, note = self._get(order)
         workers, count = (
@@ -282,7 +273,7 @@ class NodeOrders:
         if job.outcome is not Outcome.CANCELLED:
             self.chain.offer(_cancelling(job_id), CancelOrder(job_id), self.chain.tip.height)
 
-    async def texts(self, order: Hash32, *, partial: bool) -> tuple[Joined, ...]:
+    async def texts(self, order: Hash32, *, partial: bool) -> tuple[TextState, ...]:
         """Every text's translation, in order.
 
         Raises InputError if some are missing and not ``partial``, or the order is not known.
@@ -302,12 +293,14 @@ class NodeOrders:
             )
         return found[2]
 
-    def _join(self, order: Hash32, note: OrderNote, standing: Standing) -> tuple[Joined, ...]:
+    def _join(self, order: Hash32, note: OrderNote, standing: Standing) -> tuple[TextState, ...]:
         tokenizer = open_tokenizer(self.files.tokenizer(order), note.vocabulary)
         portions = cut_texts(self.files.texts(order), tokenizer, note.length)
         passages = collect(self.book, order, standing)
         return tuple(
-            Joined(None, 0.0) if spoken.score == MISSING else Joined(spoken.target, spoken.score)
+            TextState(None, 0.0)
+            if spoken.score == MISSING
+            else TextState(spoken.target, spoken.score)
             for spoken in join_texts(portions, passages, tokenizer)
         )
 

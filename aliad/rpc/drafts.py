@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aliad.errors import AliadError
 
 if TYPE_CHECKING:
-    from aliad.rpc.order_ports import OrderWish
+    from aliad.node.order_records import OrderWish
 
 MOST_DRAFTS: Final = 8
 MOST_TEXTS: Final = 200_000

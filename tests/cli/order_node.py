@@ -12,7 +12,8 @@ import trio
 
 from aliad.cli import following
 from aliad.cli.main import main
-from aliad.rpc.order_ports import ModelState, OrderPhase, OrderState
+from aliad.node.order_records import OrderPhase, OrderState
+from aliad.rpc.order_ports import ModelState
 from aliad.rpc.ports import Backend
 from aliad.types import JobId
 from tests.ledger.chain import OWNER

@@ -14,8 +14,9 @@ from docx import Document as WordDocument
 from aliad.cli import access, following
 from aliad.cli.choosing import choose_model
 from aliad.errors import AliadError, InputError
+from aliad.node.order_records import OrderPhase, OrderState
 from aliad.rpc.client import Denied, TimedOut, Unreachable
-from aliad.rpc.order_ports import ModelState, OrderPhase, OrderState
+from aliad.rpc.order_ports import ModelState
 from aliad.rpc.ports import Refused
 from aliad.rpc.wire import NOT_READY
 from aliad.types import Hash32

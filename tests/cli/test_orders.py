@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aliad.rpc.order_ports import OrderPhase
+from aliad.node.order_records import OrderPhase
 from aliad.types import Hash32
 from tests.cli.order_node import CAPITALS, Capture, Node, detached, the_order, told
 from tests.rpc.ordered import make_ordered

@@ -30,7 +30,8 @@ from aliad.daemon.state import Life
 from aliad.daemon.worker import tell_want
 from aliad.errors import ConfigError, InputError, LocalProtocolError, StoreCorrupt
 from aliad.keys.files import make_key, read_key, write_key
-from aliad.rpc.order_ports import OrdersPort, OrderWish
+from aliad.node.order_records import OrderWish
+from aliad.rpc.order_ports import OrdersPort
 from aliad.rpc.ports import Refused
 from aliad.spec.order import Passage
 from aliad.store.kv import StoreBusy, StoreFailed

@@ -19,8 +19,8 @@ from aliad.ledger.records import WORKER, Worker
 from aliad.ledger.transactions import encode_transaction, sign_transaction
 from aliad.node.library import ModelLibrary, Place
 from aliad.node.order_files import OrderFiles
-from aliad.node.order_quotes import Quoting, Wish
-from aliad.node.order_views import OrderPhase
+from aliad.node.order_quotes import Quoting
+from aliad.node.order_records import OrderPhase, OrderWish
 from aliad.node.orders import NodeOrders
 from aliad.node.service import ChainService
 from aliad.node.serving import Catalogue, Published, choose_models
@@ -52,7 +52,7 @@ ENGINE = Hash32(b"e" * 32)
 CUSTOMER = 3
 WORDS = ["the", "small", "dog", "sees", "a", "red", "house", "and", "sleeps", "today"]
 TEXTS = tuple(f"{a} {b} {c}" for a in WORDS for b in WORDS[:4] for c in WORDS[4:7])
-WISH = Wish(MODEL, 5, Ppm(100_000), Millis(30_000), "letter.docx")
+WISH = OrderWish(MODEL, 5, Ppm(100_000), Millis(30_000), "letter.docx")
 
 
 class Shop:
@@ -251,7 +251,7 @@ async def test_an_order_is_placed_once_and_cancelled_for_its_escrow(
         assert view.job == job
         assert view.phase in (OrderPhase.WAITING, OrderPhase.TRANSLATING)
         assert (view.escrow, view.paid) == (quote.escrow, 0)
-        assert view.opened > 0
+        assert view.opened_ms > 0
         assert shop.balance() < FUNDS - quote.escrow
         with pytest.raises(InputError, match="still runs"):
             await orders.forget(quote.order)

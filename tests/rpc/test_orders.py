@@ -7,10 +7,11 @@ import pytest
 
 import aliad.rpc.methods  # noqa: F401
 from aliad.errors import AliadError
+from aliad.node.order_records import OrderPhase, OrderWish
 from aliad.rpc import drafts
 from aliad.rpc.drafts import AGE_SECONDS, CALL_BYTES, LONGEST_TEXT, MOST_DRAFTS, Drafts
 from aliad.rpc.methods import order as methods
-from aliad.rpc.order_ports import ModelState, OrderPhase, OrderWish
+from aliad.rpc.order_ports import ModelState
 from aliad.rpc.permissions import Permission
 from aliad.rpc.ports import Backend
 from aliad.rpc.registry import METHODS

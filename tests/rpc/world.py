@@ -23,16 +23,16 @@ from aliad.ledger.transactions import (
     compute_transaction_id,
     decode_transaction,
 )
-from aliad.rpc.client import Client
-from aliad.rpc.feed import Feed
-from aliad.rpc.order_ports import (
-    ModelState,
+from aliad.node.order_records import (
     OrderPhase,
     OrderState,
     OrderWish,
     Quote,
     TextState,
 )
+from aliad.rpc.client import Client
+from aliad.rpc.feed import Feed
+from aliad.rpc.order_ports import ModelState
 from aliad.rpc.permissions import Permission, Policy
 from aliad.rpc.ports import (
     Backend,

@@ -7,7 +7,7 @@ import msgspec
 import trio
 
 from aliad.ledger.openings import MAX_ORDER_MS
-from aliad.rpc.order_ports import OrderState, OrderWish, TextState
+from aliad.node.order_records import OrderState, OrderWish, TextState
 from aliad.rpc.permissions import Permission
 from aliad.rpc.ports import Backend, Refused
 from aliad.rpc.registry import Done, Nothing, Params, View, method
