@@ -1,10 +1,11 @@
 """The follower's hands: fetches, applies, compares, tidies."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import cast
 
 from aliad.errors import RemoteProtocolError
+from aliad.ledger.jobs import Job
 from aliad.spec.job import MAX_JOB_SPEC_BYTES
 from aliad.spec.sizes import most_state_bytes, most_update_bytes
 from aliad.types import BlobId, Hash32, JobId
@@ -26,7 +27,7 @@ from aliad.work.messages import (
     decode_state_at,
     encode_message,
 )
-from aliad.work.notebook import OWN_RESULT, UPDATE, StateNote
+from aliad.work.notebook import OWN_RESULT, UPDATE, Notebook, StateNote
 from aliad.work.ports import Refused, StateFile, Unavailable
 from aliad.work.reconciler import Want
 from aliad.work.situation import Situation
@@ -49,7 +50,7 @@ class Following:
         """Do one of the follower's wants."""
         match cast("FollowerWant", want):
             case FetchSpec(job):
-                await self._fetch_spec(job)
+                await fetch_spec(self._desk, job, "job", MAX_JOB_SPEC_BYTES, follower.accept_spec)
             case MakeState(job):
                 await self._make_state(job)
             case ApplyStep() as step:
@@ -64,18 +65,6 @@ class Following:
                 await self._drop_rounds(drop)
             case DropJob(job):
                 await self._drop_job(job)
-
-    async def _fetch_spec(self, job_id: JobId) -> None:
-        desk = self._desk
-        question = encode_message(AskSpec(job_id))
-        for node in desk.sources(job_id):
-            try:
-                raw = await desk.messages.ask(node, question, MAX_JOB_SPEC_BYTES)
-            except Unavailable:
-                continue
-            if raw and follower.accept_spec(desk.book, job_id, desk.job(job_id), raw):
-                return
-        raise Unavailable("Nobody reachable has the job's spec.", "", "It is asked for again.")
 
     async def _make_state(self, job_id: JobId) -> None:
         desk = self._desk
@@ -205,3 +194,22 @@ def _differs(thing: str, ours: Hash32, theirs: Hash32) -> str:
         f"{thing[0].upper()}{thing[1:]} is {ours.hex()} here, but {theirs.hex()} in the ledger. "
         "Either the originator lies, or this machine computes wrongly: run its self-test."
     )
+
+
+async def fetch_spec(
+    desk: Desk,
+    job_id: JobId,
+    kind: str,
+    most: int,
+    accept: Callable[[Notebook, JobId, Job, bytes], bool],
+) -> None:
+    """Ask around for a job's or an order's spec until one is accepted. Raises Unavailable."""
+    question = encode_message(AskSpec(job_id))
+    for node in desk.sources(job_id):
+        try:
+            raw = await desk.messages.ask(node, question, most)
+        except Unavailable:
+            continue
+        if raw and accept(desk.book, job_id, desk.job(job_id), raw):
+            return
+    raise Unavailable(f"Nobody reachable has the {kind}'s spec.", "", "It is asked for again.")

@@ -16,7 +16,7 @@ from aliad.spec.order import (
 from aliad.types import JobId, NodeId
 from aliad.work.dataset import is_index_of
 from aliad.work.desk import Desk
-from aliad.work.messages import AskSpec, encode_message
+from aliad.work.following import fetch_spec
 from aliad.work.notebook import CHECK, HALT, HEARD, OWN_RESULT, RECORD
 from aliad.work.orders import provider
 from aliad.work.orders.provider import (
@@ -27,7 +27,7 @@ from aliad.work.orders.provider import (
     Obtain,
     ProviderWant,
 )
-from aliad.work.ports import Unavailable, WorkFailed
+from aliad.work.ports import WorkFailed
 from aliad.work.reconciler import Want
 from aliad.work.situation import Situation
 from aliad.work.trainer import Post
@@ -52,7 +52,8 @@ class Serving:
         """Do one of the provider's wants."""
         match cast("ProviderWant", want):
             case FetchOrderSpec(job):
-                await self._fetch_spec(job)
+                accept = provider.accept_order_spec
+                await fetch_spec(self._desk, job, "order", MAX_SPEC_BYTES, accept)
             case LoadOrderIndex(job):
                 await self._load_index(job)
             case Obtain(model):
@@ -63,18 +64,6 @@ class Serving:
                 self._forget(job)
             case Post() as wanted:
                 await post(self._desk, wanted)
-
-    async def _fetch_spec(self, job_id: JobId) -> None:
-        desk = self._desk
-        question = encode_message(AskSpec(job_id))
-        for node in desk.sources(job_id):
-            try:
-                raw = await desk.messages.ask(node, question, MAX_SPEC_BYTES)
-            except Unavailable:
-                continue
-            if raw and provider.accept_order_spec(desk.book, job_id, desk.job(job_id), raw):
-                return
-        raise Unavailable("Nobody reachable has the order's spec.", "", "It is asked for again.")
 
     async def _load_index(self, job_id: JobId) -> None:
         """One that is not what the order was opened with halts it: it would not be paid as said."""
