@@ -14,9 +14,6 @@ from aliad.errors import InputError
 
 CUSTOMER: Final = 1
 SERVE_SECONDS: Final = 300.0
-BEAM: Final = 5
-CHECKS_PPM: Final = 100_000
-PATIENCE_MS: Final = 60_000
 
 
 def order_document(view: View, file: Path, output: Output) -> None:
@@ -27,22 +24,7 @@ def order_document(view: View, file: Path, output: Output) -> None:
     output.say(f"\nNode {CUSTOMER} orders a translation from the network …")
     _wait_for_workers(view)
     node = Node(view.devnet.nodes[CUSTOMER].datadir, None, 60.0, yes=True, verbose=False)
-    wish = Wish(
-        file,
-        source=None,
-        target=None,
-        model=view.job,
-        beam=BEAM,
-        checks=CHECKS_PPM,
-        patience=PATIENCE_MS,
-        kind=None,
-        glossary=None,
-        output=None,
-        force=False,
-        most=None,
-        detach=False,
-    )
-    order_translation(wish, node, output)
+    order_translation(Wish(file, model=view.job), node, output)
     for order in node.list("order.list"):  # nobody can fetch it from a network that is gone
         drop_copy(str(order["order"]))
 

@@ -31,18 +31,18 @@ class Wish:
     milliseconds, ``most`` in nano-ALIA, None without a limit."""
 
     file: Path
-    source: str | None
-    target: str | None
-    model: str | None
-    beam: int
-    checks: int
-    patience: int
-    kind: str | None
-    glossary: Path | None
-    output: Path | None
-    force: bool
-    most: int | None
-    detach: bool
+    source: str | None = None
+    target: str | None = None
+    model: str | None = None
+    beam: int = 5
+    checks: int = 100_000
+    patience: int = 60_000
+    kind: str | None = None
+    glossary: Path | None = None
+    output: Path | None = None
+    force: bool = False
+    most: int | None = None
+    detach: bool = False
 
 
 def order_translation(wish: Wish, node: Node, output: Output) -> None:

@@ -100,7 +100,7 @@ class Quoting:
         batches = len(cut.batches)
         escrow = compute_escrow(work, rate)
         now = Millis(self.wall())
-        digest = compute_texts_digest(texts)
+        digest = await trio.to_thread.run_sync(compute_texts_digest, texts)
         file = OrderFile(wish.name, digest, len(texts), count, batches, work, escrow, now)
         await trio.to_thread.run_sync(self._keep, cut, note, file, texts, tokenizer)
         price = compute_price(self.chain.state, self.chain.params, note, work, rate)
